@@ -89,6 +89,10 @@ def shop_app(settings: ServiceSettings) -> App:
             raise TimeoutError("the warehouse did not answer within 2 s")
         return pieces
 
+    @app.task(queue="imports")
+    async def stocktake(given: dict[str, float]) -> None:
+        await asyncio.sleep(given["seconds"])
+
     @app.task(queue="pictures")
     async def shrink(_picture: Cover) -> None:
         await asyncio.sleep(0.1)
@@ -143,6 +147,8 @@ async def _something(engine: App) -> None:
     elif kind < 0.65:
         mail = {"to": ["reader@example.com"], "subject": "Your order", "html": "<p>It is on its way.", **text}
         await engine.enqueue("send-email-queue", "send-email", mail)
+    elif kind < 0.66:
+        await engine.enqueue("imports", "stocktake", {"seconds": _CHANCE.uniform(5, 30)})
     elif kind < 0.95:
         pieces = "a dozen" if _CHANCE.random() < 0.06 else _CHANCE.randrange(1, 90)
         article = f"A-{_CHANCE.randrange(900)}"
@@ -171,7 +177,7 @@ async def pages(shop: Shop) -> dict[str, str]:
     return {
         "overview": "?since=15m", "queues": "queues", "queue": "queues/imports?since=15m",
         "jobs": "queues/imports/jobs?state=failed&columns=article,pieces", "job": f"queues/imports/jobs/{failed.id}",
-        "groups": "queues/reports/groups", "failures": "failures", "schedules": "schedules",
+        "groups": "queues/reports/groups", "failures": "failures", "schedules": "schedules", "slow": "slow",
         "schedule": "schedules/daily-report", "workers": "workers", "workspaces": "workspaces?since=15m",
         "messaging": "messaging", "send": "messaging/sms", "activity": "activity?part=audit", "new": "new?task=shrink",
     }  # fmt: skip

@@ -15,7 +15,6 @@ from . import api
 from .access_settings import listed
 from .api import index
 from .api.messages import RULES, Rules
-from .api.metrics import METRICS, Metrics
 from .dashboard import pages
 from .dashboard.feed import Feed
 from .http.auth import SCOPE, Keys, Scope, keyed
@@ -71,7 +70,6 @@ def build_app(engine: App, settings: ServiceSettings, *, inbox: Ledger | None = 
     origins = listed(settings.cors_origins)
     application = web.Application(middlewares=[cors(origins)] if origins else [])
     application[SITE], application[STRANGERS] = site, _either(keys, anyone, this_machine)
-    application[METRICS] = Metrics(engine)
     register(
         application, (*ROUTES, pages.TO_THE_PAGE) if settings.base_path else ROUTES, site, _guard_of(keys),
         max_body=settings.max_body, base_path=settings.base_path, context={RULES: Rules.of(settings, numbers)},
@@ -118,7 +116,6 @@ async def _end(application: web.Application) -> None:
     await site.feed.close()
     await site.readiness.close()
     await site.lately.close()
-    await application[METRICS].close()
 
 
 def _guard_of(keys: KeyRing) -> Callable[[AnyRoute], Guard]:

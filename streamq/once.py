@@ -53,9 +53,11 @@ class Once:
         new, durability = self._made(self._queue, task, payload, options)
         self._sent = True
         try:
-            answer = await self._client.store.requests.send(
-                self._queue, self._name, new, durability or self._client.settings.durability
-            )
+            with self._client.sending(self._queue, (new,)) as (jobs, tell):
+                answer = await self._client.store.requests.send(
+                    self._queue, self._name, jobs[0], durability or self._client.settings.durability
+                )
+                tell([answer])
         except OutcomeUnknown:
             raise
         except StreamqError:

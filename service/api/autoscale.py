@@ -42,7 +42,9 @@ class AutoscaleQuery(Request):
     """`queues` are those that the workers serve, separated by commas; all by default. `within` is the time in which
     what waits is to be worked off, 1m by default; `slots` the jobs that a worker runs at once, by default as now."""
 
-    queues: Annotated[str | None, Field(min_length=1, max_length=2_000)] = None
+    queues: Annotated[str | None, Field(min_length=1, max_length=2_600, pattern=r"^[A-Za-z0-9_., -]+$")] = (
+        None
+    )
     within: Delay = None
     slots: Annotated[int | None, Field(ge=1, le=100_000), WHOLE] = None
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from time import monotonic
 from typing import Final
 
 from aiohttp import web
@@ -21,6 +20,7 @@ from ..clock import now
 from ..http.auth import Scope
 from ..http.marks import marked
 from ..http.route import Asked, Route, Success
+from ..lately import Lately
 from ..messaging.figures import BY_CHANNEL, COUNTS
 from ..messaging.reports import Reports
 from ..site import Site
@@ -36,44 +36,11 @@ AT_ONCE: Final = 20
 """Queues that are looked at side by side."""
 
 
-class Kept:
-    """What one look gives to all who ask while it lasts, and for some seconds after it."""
-
-    def __init__(self, seconds: float, look: Callable[[], Awaitable[list[Family]]]) -> None:
-        self._seconds, self._look = seconds, look
-        self._task: asyncio.Task[list[Family]] | None = None
-        self._until = 0.0
-
-    async def families(self) -> list[Family]:
-        """What was found. Raises what the look raised, to all who waited for it; the next one looks again."""
-        if self._task is None or (
-            self._task.done() and (monotonic() >= self._until or self._failed(self._task))
-        ):
-            self._task = asyncio.ensure_future(self._find())
-        return await asyncio.shield(self._task)
-
-    async def close(self) -> None:
-        """Look no more."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
-
-    @staticmethod
-    def _failed(task: asyncio.Task[list[Family]]) -> bool:
-        return task.cancelled() or task.exception() is not None
-
-    async def _find(self) -> list[Family]:
-        found = await self._look()
-        self._until = monotonic() + self._seconds
-        return found
-
-
 class Metrics:
     """Those of an app."""
 
-    def __init__(self, app: App) -> None:
-        self._app = app
-        self._now = Kept(FRESH, self._counted)
+    def __init__(self, app: App, lately: Lately) -> None:
+        self._app, self._lately = app, lately
 
     async def text(self) -> bytes:
         """All of them; where the server cannot be reached, that it cannot."""
@@ -81,16 +48,12 @@ class Metrics:
         about.add(1, version=str(streamq.__version__))
         up = Family("streamq_server_up", "Whether the queue server answers: 1 or 0")
         try:
-            found = await self._now.families()
+            found = await self._lately.told("metrics", FRESH, self._counted)
         except Unavailable:
             up.add(0)
             return text_of([about, up])
         up.add(1)
         return text_of([about, up, *found])
-
-    async def close(self) -> None:
-        """Look no more."""
-        await self._now.close()
 
     async def _counted(self) -> list[Family]:
         app = self._app
@@ -134,10 +97,6 @@ class Metrics:
                 if outcome != "tokens":
                     messages.add(found.counts.get(outcome, 0), channel=channel, outcome=outcome)
         return messages
-
-
-METRICS: Final[web.AppKey[Metrics]] = web.AppKey("metrics")
-"""Where an application keeps its own."""
 
 
 async def _each(names: Sequence[str], look: Callable[[str], Awaitable[object]]) -> list:  # type: ignore[type-arg]
@@ -211,10 +170,10 @@ def _of_attempts(totals: Mapping[str, Totals]) -> list[Family]:
     return [ended, run, wait]
 
 
-async def show(_site: Site, asked: Asked[None, None]) -> web.Response:
+async def show(site: Site, asked: Asked[None, None]) -> web.Response:
     """Also while the queue server is away."""
     headers = marked(asked.request, {"Content-Type": CONTENT_TYPE})
-    return web.Response(body=await asked.request.app[METRICS].text(), headers=headers)
+    return web.Response(body=await Metrics(site.engine, site.lately).text(), headers=headers)
 
 
 ROUTES: Final = (

@@ -6,7 +6,7 @@ It knows no handler: tasks, contexts, workers and the app stand on it.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from streamq.client.opening import Opening, Openings
@@ -74,6 +74,12 @@ class Client:
             ids = await outbox.put(queue, jobs, durability or self.settings.durability)
             tell(ids)
             return ids
+
+    def sending(self, queue: str, jobs: Sequence[New]) -> Sending:
+        """What stands around the sending of these jobs, for who sends them another way."""
+        if self.around_sends is None:
+            return nullcontext((list(jobs), lambda _: None))
+        return self.around_sends(queue, jobs)
 
     async def send_many(self, queue: str, jobs: list[New], durability: Durability | None) -> list[str]:
         """Send any number of jobs, which are taken out of the list as they are sent, and return their ids."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, TypeGuard
 
 import hiredis
@@ -90,6 +90,16 @@ def is_of_another_type(error: object) -> bool:
     """Whether a key is what no version of ours writes: somebody else's, under a name of ours. Who looks at many queues
     takes it for nothing, and goes on with the others."""
     return isinstance(error, Exception) and "WRONGTYPE" in str(error)
+
+
+def readable(queues: Iterable[str], replies: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+    """Each queue with its reply, but for those whose key is of another type. Raises the first other error."""
+    for queue, reply in zip(queues, replies, strict=True):
+        if is_of_another_type(reply):
+            continue
+        if isinstance(reply, Exception):
+            raise translate(reply, sent=True) from reply
+        yield queue, reply
 
 
 def packed(commands: Sequence[tuple[Any, ...]]) -> bytes:

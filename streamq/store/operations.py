@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from streamq.errors import StreamqError
 from streamq.model.job_record import JobRecord
 from streamq.model.operation import Bulk, OperationRecord, begin_text, course, new_id, operation
 from streamq.model.states import State
 from streamq.noun_errors import OperationConflict
 from streamq.redis import scripts
+from streamq.redis.answers import readable
 from streamq.redis.links import Links
 from streamq.redis.replies import pairs
 from streamq.store.access import Access
@@ -83,9 +83,7 @@ class Operations:
                 queues, [("HGETALL", self._access.keys(queue).operations) for queue in queues]
             )
         found: list[OperationRecord] = []
-        for queue, row in zip(queues, rows, strict=True):
-            if isinstance(row, StreamqError):
-                raise row
+        for queue, row in readable(queues, rows):
             found += _read(queue, row)
         return _in_order(found)
 

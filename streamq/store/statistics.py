@@ -22,7 +22,7 @@ from streamq.model.statistics import (
     sums_of,
 )
 from streamq.redis import scripts
-from streamq.redis.answers import is_of_another_type, translate
+from streamq.redis.answers import is_of_another_type, readable, translate
 from streamq.redis.links import Links
 from streamq.redis.replies import pairs
 from streamq.store.access import Access
@@ -120,7 +120,7 @@ class StatisticsStore:
         commands = [("HGET", self._access.keys(queue).totals, OTHERS) for queue in queues]
         async with self._access.pool.links() as links:
             replies = await links.commands(queues, commands)
-        return {queue: sums_of(_sound(reply) or b"") for queue, reply in zip(queues, replies, strict=True)}
+        return {queue: sums_of(reply or b"") for queue, reply in readable(queues, replies)}
 
     async def tallied_totals(self, name: str) -> dict[str, Sums]:
         """What services have counted under a name since they do, by subject."""

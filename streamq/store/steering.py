@@ -9,7 +9,7 @@ from streamq.errors import StreamqError
 from streamq.model.lanes import READY
 from streamq.model.steering import MAX_WAITING, PAUSED, TASK, Steering, steering
 from streamq.redis import scripts
-from streamq.redis.answers import is_of_another_type
+from streamq.redis.answers import readable
 from streamq.redis.links import Links
 from streamq.redis.replies import pairs
 from streamq.store.access import Access
@@ -74,12 +74,7 @@ class SteeringStore:
         """The same of several queues; of one whose keys are somebody else's, nothing. Raises what else went wrong."""
         async with self._access.pool.links() as links:
             replies = await self.told_each(links, queues)
-        said: dict[str, Steering] = {}
-        for queue, reply in replies.items():
-            if isinstance(reply, StreamqError) and not is_of_another_type(reply):
-                raise reply
-            said[queue] = Steering() if isinstance(reply, StreamqError) else reply
-        return said
+        return dict.fromkeys(queues, Steering()) | dict(readable(replies, replies.values()))
 
     async def told_each(self, links: Links, queues: Sequence[str]) -> Mapping[str, Steering | StreamqError]:
         """The same of several queues, or what went wrong in each."""

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
-from streamq.errors import StreamqError
 from streamq.model.trail import AuditEntry, AuditPage, entry, written
 from streamq.redis import scripts
+from streamq.redis.answers import readable
 from streamq.redis.replies import pairs
 from streamq.store.access import Access
 
@@ -74,9 +74,7 @@ class Trail:
             if REMOVED in queues:
                 replies.append(await links.home.call(*self._command(REMOVED, limit, before, oldest)))
         found = []
-        for queue, reply in zip([*of_queues, REMOVED], replies, strict=False):
-            if isinstance(reply, StreamqError):
-                raise reply
+        for queue, reply in readable([*of_queues, REMOVED][: len(replies)], replies):
             entries = [entry(queue, number, pairs(fields)) for number, fields in reply]
             found.append([(_order(each.id, queue), each) for each in entries])
         return found

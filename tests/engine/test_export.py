@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 import subprocess
@@ -137,6 +138,7 @@ def test_units_have_the_settings_and_read_secrets_from_credentials(exported: Exp
         "streamq.target"
     ]
     for path in out.glob("*.service"):
+        assert not re.search(r"%(?![dS]/)", path.read_text().replace("%%", "")), "a sign that systemd reads"
         lines = [line.partition("=") for line in path.read_text().splitlines() if "=" in line]
         values = [shlex.split(text)[0] for name, _, text in lines if name == "Environment"]
         environment = dict(value.replace("%%", "%").split("=", 1) for value in values)

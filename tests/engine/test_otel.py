@@ -78,7 +78,7 @@ async def test_the_caller_the_enqueue_each_attempt_and_what_handlers_do_are_one_
 
 
 @ON_ONE_SERVER
-async def test_many_jobs_jobs_by_name_and_handlers_in_threads_are_traced(app: App) -> None:
+async def test_many_jobs_jobs_by_name_or_made_once_and_handlers_in_threads_are_traced(app: App) -> None:
     traced = Traced(app)
     seen: list[int] = []
 
@@ -89,10 +89,13 @@ async def test_many_jobs_jobs_by_name_and_handlers_in_threads_are_traced(app: Ap
     async with traced.app, working(traced.app):
         await work.enqueue_many([1, 2], priority="high")
         await traced.app.enqueue("q", "work", 3)
-        await traced.ended(SpanKind.CONSUMER, 3)
-    many, one = traced.spans(SpanKind.PRODUCER)
+        async with traced.app.once("q", "key", b"body") as request:
+            job = await request.enqueue("work", 4)
+        await traced.ended(SpanKind.CONSUMER, 4)
+    many, one, once = traced.spans(SpanKind.PRODUCER)
+    assert (once.attributes or {})["messaging.message.id"] == job.id
     assert (many.attributes or {})["messaging.batch.message_count"] == 2
-    assert sorted(seen) == sorted([itself(many)[0]] * 2 + [itself(one)[0]])
+    assert sorted(seen) == sorted([itself(many)[0]] * 2 + [itself(one)[0], itself(once)[0]])
 
 
 @ON_ONE_SERVER
@@ -164,3 +167,19 @@ def test_only_what_the_standard_allows_is_read_from_a_header() -> None:
         ("x", None),
     ):
         assert traceparent_of(parse_headers(b'{"traceparent":"%b"}' % text.encode())) == found
+
+
+@ON_ONE_SERVER
+async def test_each_run_of_a_schedule_begins_a_trace(app: App) -> None:
+    traced = Traced(app)
+
+    @traced.app.schedule(every="1s")
+    @traced.app.task(queue="q")
+    async def tidy() -> None: ...
+
+    async with traced.app, working(traced.app):
+        await until(lambda: len(traced.spans(SpanKind.CONSUMER)) >= 2)
+    first, second, *_ = traced.spans(SpanKind.CONSUMER)
+    assert first.parent is second.parent is None
+    assert itself(first)[0] != itself(second)[0]
+    assert not traced.spans(SpanKind.PRODUCER)

@@ -119,7 +119,9 @@ async def test_who_reads_too_slowly_is_told_how_many_were_missed(
             assert (await anext(events)).event == Missed(40)
 
 
-async def test_a_signal_of_another_program_ends_no_tail(app: App, client: redis.Redis) -> None:
+async def test_a_signal_of_another_program_ends_no_tail_and_is_told_in_a_line(
+    app: App, client: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
     task = steps_of(app, "q")
     channels = app.client.store.keys("q")
     async with tailed(app, "q") as found, working(app):
@@ -128,6 +130,9 @@ async def test_a_signal_of_another_program_ends_no_tail(app: App, client: redis.
             client.publish(channels.reported, odd)
         await task.enqueue(1)
         await until(lambda: "completed" in [each.state.value for each in of(found, JobRecord)])
+    said = [record for record in caplog.records if record.levelname != "INFO"]
+    assert said
+    assert {(record.levelname, record.exc_info) for record in said} == {("WARNING", None)}
 
 
 async def test_what_cannot_be_tailed_is_refused_with_the_nearest(app: App) -> None:

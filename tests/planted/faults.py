@@ -14,6 +14,7 @@ from . import (
     life,
     liveness,
     messaging,
+    observing,
     producers,
     reports,
     schedules,
@@ -45,6 +46,7 @@ FAULTS: tuple[Fault, ...] = (
     *messaging.FAULTS,
     *serving.FAULTS,
     *schedules.FAULTS,
+    *observing.FAULTS,
 )
 
 PARTS: Final = (

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from redis import Redis
 from streamq_service.app import ROUTES
+from streamq_service.lately import Lately
 
 from streamq.model.keys import Keys
 
@@ -38,8 +39,11 @@ def names(prefix: str, queue: str) -> list[str]:
 
 
 async def test_one_queue_with_keys_of_others_takes_no_page_of_all_queues_away(
-    service: Service, server: Redis, prefix: str
+    service: Service, server: Redis, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(
+        Lately, "told", lambda _self, _asked, _seconds, look: look()
+    )  # nothing of a second ago
     await service.engine.enqueue("sound", "work", 1)
     await service.engine.enqueue("broken", "work", 1)
     there = names(prefix, "broken")

@@ -78,7 +78,7 @@ function show() {
 /** What stands around every view: where one may go, and how old the figures are. */
 function around() {
   const [present = ""] = read().parts;
-  patch(document.getElementById("pages"), pages().map(([path, text]) => h("a", { key: path, href: at(...(path ? [path] : [])), "aria-current": path === present ? "page" : null }, text)));
+  patch(document.getElementById("pages"), pages().map(([path, text]) => h("a", { key: path, href: at(path), "aria-current": path === present ? "page" : null }, text)));
   patch(
     document.getElementById("tools"),
     h("button", { onclick: () => openPalette(pages()), "aria-keyshortcuts": "Control+K" }, "Go to … ", h("kbd", {}, "Ctrl K")),

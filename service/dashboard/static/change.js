@@ -4,7 +4,7 @@ import { command } from "./action.js";
 import { jobAt } from "./api.js";
 import { parse, write } from "./exact.js";
 import { at, go } from "./route.js";
-import { ENDED, OPEN, UNDONE, YET } from "./states.js";
+import { ENDED, OPEN, PRIORITIES, UNDONE, YET } from "./states.js";
 
 const of = (job, action) => ({ scope: "write", path: `${jobAt(job.queue, job.id)}${action}` });
 const guarded = (job) => () => ({ "If-Match": `"${job.version}"` });
@@ -56,7 +56,7 @@ const edit = (job) => ({
   note: `Only as version ${job.version}: if somebody else changed it meanwhile, nothing happens.`,
   fields: [
     { name: "payload", label: "Payload", kind: "json", value: write(job.payload, "  "), rows: 14 },
-    { name: "priority", label: "Priority", options: ["", "critical", "high", "normal", "low"] },
+    { name: "priority", label: "Priority", options: PRIORITIES },
   ],
   check: readable,
   body: ({ payload, priority }) => `{"payload": ${payload}${priority ? `, "priority": ${write(priority)}` : ""}}`,

@@ -4,7 +4,7 @@ import { button } from "./action.js";
 import { jobAt } from "./api.js";
 import { write } from "./exact.js";
 import { dict, items, number } from "./format.js";
-import { card, column, facts, jobLink, small, table, when } from "./parts.js";
+import { card, column, facts, jobLink, note, small, table, when } from "./parts.js";
 import { h } from "./render.js";
 import { said } from "./shown.js";
 
@@ -29,7 +29,7 @@ export const deliveryCard = (found) =>
   }), found.state === "unknown" ? settling(found) : null);
 
 export function unknownDeliveries(told) {
-  return card(`Unknown deliveries: ${number(dict(told).total ?? 0)}`, h("p", { class: "quiet" }, "Nobody knows whether these were sent: the provider did not answer in time. Look there, and say what became of them."), table({
+  return card(`Unknown deliveries: ${number(dict(told).total ?? 0)}`, note("Nobody knows whether these were sent: the provider did not answer in time. Look there, and say what became of them."), table({
     name: "Unknown deliveries", items: items(told), key: ({ queue, id }) => `${queue} ${id}`, none: "There is none.",
     columns: [
       column("job", ({ queue, id }) => jobLink(queue, id)),

@@ -5,7 +5,7 @@ import { queueAt } from "./api.js";
 import { spark } from "./chart.js";
 import { write } from "./exact.js";
 import { amount, items, list, number, plural } from "./format.js";
-import { find, head, jobLink, link, queueLink, quiet, small, waiting, when } from "./parts.js";
+import { empty, find, head, jobLink, link, note, queueLink, quiet, small, waiting, when } from "./parts.js";
 import { h } from "./render.js";
 import { ask, at } from "./route.js";
 import { begun } from "./steering.js";
@@ -42,7 +42,7 @@ export const failures = {
         h("label", {}, h("span", {}, "Find"), find("a part of the error or of the task", query.q, { "aria-label": null })),
         h("label", {}, h("span", {}, "Queue"), h("select", { value: query.queue ?? "", onchange: (event) => ask({ queue: event.target.value }) }, ["", ...[...live.queues.keys()].sort()].map((name) => h("option", { key: name || "all", value: name, selected: name === (query.queue ?? "") }, name || "all")))),
       ),
-      data.found ? (found.length ? h("ul", { class: "plain cards", key: "kinds" }, found.map(kind)) : h("p", { class: "empty", key: "none" }, wanted ? "No failure reads so." : "No job has failed, or none is kept.")) : waiting(),
+      data.found ? (found.length ? h("ul", { class: "plain cards", key: "kinds" }, found.map(kind)) : empty(wanted ? "No failure reads so." : "No job has failed, or none is kept.")) : waiting(),
     ];
   },
 };
@@ -54,8 +54,8 @@ function kind(each) {
       h("strong", { class: "number", title: `${plural(failed, "job is", "jobs are")} failed now, of ${number(all)} that failed so` }, number(failed)),
       h("div", {},
         h("p", {}, link(at("queues", queue ?? "", "jobs", { state: "failed", q: `fingerprint:${fingerprint}` }), h("b", {}, type ?? "an error")), " ", h("span", { class: "error" }, message ?? "")),
-        h("p", { class: "quiet" }, "task ", h("b", {}, task ?? "–"), " in ", queueLink(queue), frame ? [", at ", h("code", {}, frame)] : null),
-        h("p", { class: "quiet" }, "last ", when(last_at), ", first ", when(first_at), `, ${number(all)} in all`, sample ? [", ", jobLink(queue, sample, "look at one")] : null)),
+        note("task ", h("b", {}, task ?? "–"), " in ", queueLink(queue), frame ? [", at ", h("code", {}, frame)] : null),
+        note("last ", when(last_at), ", first ", when(first_at), `, ${number(all)} in all`, sample ? [", ", jobLink(queue, sample, "look at one")] : null)),
       h("div", { class: "trend" }, spark(list(trend), "bad", "failures of the last 24 hours"), small("24 hours")),
       h("div", { class: "row end" }, amount(failed) > 0 ? [button(retry(each)), button(forget(each))] : null)),
   );

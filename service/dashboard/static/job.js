@@ -8,7 +8,7 @@ import { write } from "./exact.js";
 import { amount, clock, dict, list, number, percent, since } from "./format.js";
 import { fault } from "./jobs.js";
 import { page } from "./page.js";
-import { card, crumbs, empty, facts, head, jobLink, link, queueLink, quiet, waiting, when } from "./parts.js";
+import { card, crumbs, empty, facts, head, jobLink, link, note, queueLink, quiet, waiting, when } from "./parts.js";
 import { h } from "./render.js";
 import { at } from "./route.js";
 import { badge, ENDED } from "./states.js";
@@ -78,7 +78,7 @@ const attempt = (past) =>
 function logs({ data, written, dropped }) {
   if (!list(data).length) return empty("It has written nothing.");
   const lines = list(data).map(dict).map((line) => h("li", { key: String(line.number), "data-level": line.level }, h("time", { title: line.at }, clock(line.at, true)), h("b", {}, line.level), h("span", {}, line.text)));
-  return [h("ol", { class: "log", tabindex: 0 }, lines), dropped ? h("p", { class: "quiet" }, `The first ${number(dropped)} of ${number(written)} lines are gone.`) : null];
+  return [h("ol", { class: "log", tabindex: 0 }, lines), dropped ? note(`The first ${number(dropped)} of ${number(written)} lines are gone.`) : null];
 }
 
 function beside(found, data) {

@@ -26,7 +26,7 @@ export function listen({ toggle, pages }) {
     if (event.ctrlKey || event.metaKey || event.altKey || isOpen() || writes(event.target)) return;
     const page = Date.now() - leader < SECOND && pages().find(([, , key]) => key === event.key);
     leader = event.key === "g" ? Date.now() : 0;
-    if (page) return done(event, () => go(at(...(page[0] ? [page[0]] : []))));
+    if (page) return done(event, () => go(at(page[0])));
     const act = { "?": help, "/": () => search(pages), j: () => step(1), k: () => step(-1), ".": toggle }[event.key];
     if (act) done(event, act);
   });

@@ -9,23 +9,27 @@ import { alert, card, head, note, quiet } from "./parts.js";
 import { h } from "./render.js";
 import { at, go, later } from "./route.js";
 import { begun, fields } from "./schema.js";
+import { PRIORITIES } from "./states.js";
 
 const OPTIONS = [
   ["delay", "Delay", "seconds, or such as 5m"], ["at", "Or at", "as 2030-01-31T09:00:00Z"], ["priority", "Priority"], ["group", "Group"], ["key", "Key", "one job at a time has it"],
   ["attempts", "Attempts"], ["timeout", "Time limit of a run", "such as 30s"], ["expires", "Expires", "after so long, or at a time"], ["units", "Units of shared limits"], ["keep_result", "Its result is kept", "such as 1h"],
 ];
-const PRIORITIES = ["", "critical", "high", "normal", "low"];
 const WHOLE = new Set(["attempts", "units"]);
 
 const known = () => items(page.data.tasks);
 const present = () => known().find(({ name }) => name === page.query.task) ?? {};
-/** The schema that makes a form; of one that allows any member nobody can. */
-const form = () => (dict(present().schema).type === "object" && !present().schema.properties ? undefined : present().schema);
+/** The schema that makes a form; of one that allows anything, nobody can. */
+function form() {
+  const { type = "object", properties, $ref, anyOf, enum: values } = dict(present().schema);
+  return type !== "object" || properties || $ref || anyOf || values ? present().schema : undefined;
+}
 const queueOf = () => page.query.queue || present().queue || "default";
 
 /** The payload as it is written: what a person changed, or what the schema begins with. */
 function draft() {
-  const { task, schema } = { task: page.query.task, schema: present().schema };
+  const { task } = page.query;
+  const { schema } = present();
   if (page.local.of !== task || (!page.local.touched && page.local.schema !== schema)) {
     Object.assign(page.local, { of: task, schema, touched: false, raw: write(schema ? begun(schema) : null, "  "), problem: null });
   }
@@ -89,7 +93,7 @@ export const newJob = {
 };
 
 const shaped = (schema, value, error, change, errors) =>
-  card("Payload", error ? note("The fields are back once the JSON beside them can be read.") : h("div", { class: "shape" }, fields(schema, value, (next) => change(write(next, "  ")), errors)));
+  card("Payload", error ? note("The fields are back once the JSON beside them can be read.") : fields(schema, value, (next) => change(write(next, "  ")), errors));
 
 const written = (raw, error, change, says) =>
   card("The payload as JSON", says ? note(says) : null, h("label", {}, h("span", { class: "unseen" }, "The payload as JSON"), h("textarea", { name: "raw", class: "code", rows: 12, value: raw, "aria-invalid": error ? "true" : null, oninput: (event) => change(event.target.value) }), error ? alert(error.message) : null));

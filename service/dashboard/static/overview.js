@@ -89,16 +89,17 @@ function chosen(live) {
 }
 
 function queues(live, stats) {
-  const of = new Map(stats.map((each) => [each.queue, each]));
+  const all = new Map(stats.map((each) => [each.queue, each]));
+  const of = (name) => dict(all.get(name));
   return table({
     name: "Queues", items: chosen(live), key: ([name]) => name, none: "No queue yet. It appears with its first job.",
     columns: [
       column("queue", ([name]) => [queueLink(name), live.paused.has(name) ? mark("paused") : null]),
       figure("waiting", ([name, counts]) => counted(name, counts, count(counts.held) && !count(counts.waiting) ? "held" : "waiting", unstarted(counts))),
       ...["active", "delayed", "failed"].map((state) => figure(state, ([name, counts]) => counted(name, counts, state))),
-      figure("done", ([name]) => number(dict(of.get(name)).completed ?? 0)),
-      figure("wait p95", ([name]) => took(dict(dict(of.get(name)).wait).p95)),
-      column("rate", ([name]) => spark(list(dict(of.get(name)).rates), "good", `attempts that ended in ${name}`)),
+      figure("done", ([name]) => number(of(name).completed ?? 0)),
+      figure("wait p95", ([name]) => took(dict(of(name).wait).p95)),
+      column("rate", ([name]) => spark(list(of(name).rates), "good", `attempts that ended in ${name}`)),
       figure("workers", ([name]) => workers(live, name)),
     ],
   });

@@ -20,7 +20,7 @@ function found({ text, pages, places }) {
   const wanted = text.trim().toLowerCase();
   const fits = (name) => name.toLowerCase().includes(wanted);
   const ids = ID.test(text.trim()) ? [["Find the job", text.trim(), null]] : [];
-  const of = pages.map(([path, name]) => ["Page", name, at(...(path ? [path] : []))]);
+  const of = pages.map(([path, name]) => ["Page", name, at(path)]);
   const queues = [...live.queues.keys()].sort().flatMap((name) => [["Queue", name, at("queues", name)], ["Failed jobs of", name, at("queues", name, "jobs", { state: "failed" })]]);
   return [...[...of, ...queues].filter(([, name]) => fits(name)), ...ids].slice(0, MOST);
 }

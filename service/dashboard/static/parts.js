@@ -22,7 +22,7 @@ export const mark = (...text) => h("span", { class: "mark" }, text);
 export const warn = (...text) => h("span", { class: "warn" }, text);
 export const note = (...text) => h("p", { class: "quiet" }, text);
 export const alert = (...text) => h("span", { class: "error", role: "alert" }, text);
-export const waiting = () => h("p", { class: "empty" }, "Asking the server …");
+export const waiting = () => empty("Asking the server …");
 
 /** A time as seen from now, the time itself behind it. */
 export const when = (time) => (since(time) ? h("time", { title: time, datetime: time }, since(time)) : NONE);

@@ -25,7 +25,8 @@ function decoded(text) {
   }
 }
 
-export const go = (address) => void (location.hash = address);
+/** Go there at once, so that nothing is asked any more of the page that is left. */
+export const go = (address) => ((location.hash = address), dispatchEvent(new Event("hashchange")));
 
 /** Change what is asked for on this page; without a mark in the history while somebody types. */
 export function ask(changes, { quietly = false } = {}) {

@@ -7,7 +7,7 @@ import { age, amount, dict, items, number, plural, since, span } from "./format.
 import { card, column, facts, figure, framed, head, jobLink, link, mark, queueLink, small, table, waiting, warn, when } from "./parts.js";
 import { h } from "./render.js";
 import { at, go } from "./route.js";
-import { badge } from "./states.js";
+import { badge, PRIORITIES } from "./states.js";
 
 const LATE = 60;
 
@@ -39,7 +39,7 @@ const remove = (name) => ({
   done: () => (go(at("schedules")), `${name} is removed.`),
 });
 
-const CHOICES = { overlap: ["", "skip", "queue", "allow"], misfire: ["", "skip", "once", "all"], priority: ["", "critical", "high", "normal", "low"] };
+const CHOICES = { overlap: ["", "skip", "queue", "allow"], misfire: ["", "skip", "once", "all"], priority: PRIORITIES };
 const FIELDS = [
   ["task", "Task"], ["queue", "Queue", "empty for the task's"], ["cron", "Cron line", "such as 0 9 * * MON-FRI; this, an interval or a time"], ["every", "Interval", "such as 5m"],
   ["at", "One time", "as 2030-01-31T09:00:00Z"], ["zone", "Time zone", "such as Europe/Berlin; UTC where it is empty"], ["start", "Not before"], ["end", "Not after"],

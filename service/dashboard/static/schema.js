@@ -98,8 +98,8 @@ function shape(given) {
   const inner = (name, schema, text, needed) => field({ ...given, schema, path: [...path, name], value: dict(isList ? { ...value } : value)[name], label: text, isNeeded: needed });
   const act = (text, next, to = path) => h("button", { class: "small", "aria-label": `${text} ${label}`, onclick: () => tell(to, next) }, text);
   const needed = new Set(list(found.required));
-  return h("fieldset", { key: path.join("/") },
-    h("legend", {}, label || "payload", isNeeded ? "" : " optional"),
+  return h(path.length ? "fieldset" : "div", { class: "shape", key: path.join("/") },
+    path.length ? h("legend", {}, label, isNeeded ? "" : " optional") : null,
     hint ? h("small", { class: "quiet" }, hint) : null,
     errors,
     !isThere ? h("div", { class: "row" }, act(isList ? "Begin the list" : "Fill in", isList ? [] : begun({ ...found, default: undefined, isNullable: false, properties: found.properties }, root) ?? {})) : isList

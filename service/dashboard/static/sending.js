@@ -6,7 +6,7 @@ import { write } from "./exact.js";
 import { count, dict } from "./format.js";
 import { isSent } from "./job.js";
 import { page } from "./page.js";
-import { alert, card, jobLink, note, quiet, when } from "./parts.js";
+import { alert, card, empty, jobLink, note, quiet, when } from "./parts.js";
 import { h } from "./render.js";
 import { said } from "./shown.js";
 import { badge, ENDED } from "./states.js";
@@ -46,7 +46,7 @@ export function sending(_page, channel) {
     page.may("write") ? h("div", { class: "row" }, h("button", { type: "submit", class: "primary", disabled: busy }, "Send")) : note("The key of this tab may not send."),
     twins(request(channel), given),
   );
-  return h("div", { class: "columns even", key: `send ${channel}` }, card(`Send: ${channel}`, form), card("Its way", sent ? way(sent) : h("p", { class: "empty" }, "Send a message, and follow it here until it is delivered.")));
+  return h("div", { class: "columns even", key: `send ${channel}` }, card(`Send: ${channel}`, form), card("Its way", sent ? way(sent) : empty("Send a message, and follow it here until it is delivered.")));
 }
 
 async function submit(channel) {

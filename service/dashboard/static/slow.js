@@ -8,7 +8,7 @@ import { badge } from "./states.js";
 
 export const slow = {
   title: () => "Slow jobs",
-  asks: () => ({ found: { path: "slow?limit=50", every: 3 } }),
+  asks: () => ({ found: { path: "slow?limit=25", every: 3 } }),
   body({ data, query }) {
     const { running, finished, looked_at: looked, complete } = dict(data.found);
     const wanted = (query.q ?? "").toLowerCase();
@@ -16,18 +16,18 @@ export const slow = {
     return [
       head("Slow jobs", complete === false ? quiet(`of the last hour only the latest ${number(looked)} records were looked at`) : null),
       h("div", { class: "row", key: "filters" }, find("Find a task or a queue", query.q)),
-      ...(data.found ? [card("They run now", rows(shown(running), "Nothing runs.")), card("They ended in the last hour", rows(shown(finished), "Nothing has ended, or nothing is kept.", true))] : [waiting()]),
+      ...(data.found ? [rows("They run now", shown(running), "Nothing runs."), rows("They ended in the last hour", shown(finished), "Nothing has ended, or nothing is kept.", true)] : [waiting()]),
     ];
   },
 };
 
-function rows(found, none, isEnded) {
-  return table({
-    name: isEnded ? "Jobs that ended" : "Jobs that run", items: found, key: ({ queue, job }) => `${queue} ${job}`, none,
+function rows(name, found, none, isEnded) {
+  return card(name, table({
+    name, items: found, key: ({ queue, job }) => `${queue} ${job}`, none,
     columns: [
       column("job", ({ queue, job }) => jobLink(queue, job)), column("task", ({ task }) => task), column("queue", ({ queue }) => queueLink(queue)),
       isEnded ? column("state", ({ state }) => badge(state)) : column("worker", ({ worker }) => (worker ? link(at("workers", worker), worker) : null)),
       figure(isEnded ? "ran" : "runs for", ({ seconds }) => took(seconds)), figure("started", ({ started_at: time }) => when(time)),
     ],
-  });
+  }));
 }

@@ -8,6 +8,8 @@ export const OPEN = ["waiting", "active", "delayed", "held"];
 export const YET = ["waiting", "delayed", "held"];
 export const UNDONE = ["failed", "cancelled", "expired"];
 export const ENDED = ["completed", ...UNDONE];
+/** Of a new job; the first leaves it to its task. */
+export const PRIORITIES = ["", "critical", "high", "normal", "low"];
 
 const MARKS = {
   waiting: "M4 5h8M4 8h8M4 11h5",

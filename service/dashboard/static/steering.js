@@ -44,7 +44,7 @@ export const purge = (queue, size) => ({
   note: `${number(size)} jobs and records are deleted for good: all but those that run.`, must: queue,
   body: () => write({ confirm: queue }),
   cli: () => command("queue", "purge", queue),
-  done: (operation) => begun(operation),
+  done: begun,
 });
 
 export const drain = (queue, size) => ({
@@ -53,7 +53,7 @@ export const drain = (queue, size) => ({
   fields: [{ name: "delayed", label: "Delayed and held jobs, too", kind: "checkbox", value: false }],
   body: ({ delayed }) => write({ confirm: queue, delayed: Boolean(delayed) }),
   cli: ({ delayed }) => command("queue", "drain", queue, { delayed }),
-  done: (operation) => begun(operation),
+  done: begun,
 });
 
 export const remove = (queue) => ({

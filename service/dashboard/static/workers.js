@@ -4,7 +4,7 @@ import { button, command } from "./action.js";
 import { workerAt } from "./api.js";
 import { age, amount, bytes, count, dict, items, list, number, plural, span, took } from "./format.js";
 import { slots } from "./health.js";
-import { card, column, crumbs, facts, figure, find, framed, head, jobLink, link, mark, meter, queueLink, quiet, small, table, waiting, warn, when } from "./parts.js";
+import { card, column, crumbs, facts, figure, find, framed, head, jobLink, link, meter, note, queueLink, quiet, small, table, waiting, warn, when } from "./parts.js";
 import { h } from "./render.js";
 import { at } from "./route.js";
 
@@ -46,7 +46,7 @@ const used = ({ busy, concurrency: whole, ...rest }) => [meter(count(busy), coun
 /** Whether it takes jobs, where that is not what is usual. */
 function standing({ state, asked, seen_at: seen }) {
   const said = state === "stopping" || asked === "stop" ? "stops" : state === "quiet" || asked === "quiet" ? "takes no new jobs" : "";
-  return [said ? mark(said) : null, age(seen) > SILENT ? warn(` silent for ${span(age(seen))}`) : null];
+  return [said ? h("small", { class: "warn" }, said) : null, age(seen) > SILENT ? h("small", { class: "warn" }, `silent for ${span(age(seen))}`) : null];
 }
 
 function rows(found, all) {
@@ -56,15 +56,21 @@ function rows(found, all) {
       column("worker", ({ name, host, pid }) => [link(at("workers", name ?? ""), h("b", {}, `${host ?? "?"} · ${pid ?? "?"}`)), small(name)]),
       column("serves", ({ queues }) => h("span", { class: "wraps" }, list(queues).map((queue) => [queueLink(queue), " "]))),
       column("busy", used),
-      column("runs now", ({ running, busy }) => h("ul", { class: "plain runs" }, list(running).map(dict).slice(0, NAMED).map(run), count(busy) > NAMED && list(running).length ? h("li", { key: "more", class: "quiet" }, `and ${number(count(busy) - Math.min(NAMED, list(running).length))} more`) : null)),
+      column("runs now", runs),
       figure("memory", ({ memory }) => bytes(memory)),
       figure("loop lag", ({ loop_lag: lag }) => timed(lag)),
       figure("round trip", ({ round_trip: trip }) => timed(trip)),
       figure("started", ({ started_at: begun, version }) => [when(begun), small(version)]),
-      column("what it tells", told),
+      ...(found.some(({ notes, overdue }) => list(notes).length || list(overdue).length) ? [column("what it tells", told)] : []),
       column("", (each) => h("div", { class: "row end" }, acts(each, { class: "small" })), "acts"),
     ],
   });
+}
+
+function runs({ running, busy }) {
+  const named = list(running).map(dict).slice(0, NAMED);
+  const more = count(busy) - named.length;
+  return named.length ? h("ul", { class: "plain runs" }, named.map(run), more > 0 ? h("li", { key: "more", class: "quiet" }, `and ${number(more)} more`) : null) : null;
 }
 
 const run = ({ job, queue, task, since }) => h("li", { key: job }, jobLink(queue, job, task ?? job), " ", quiet(span(age(since))));
@@ -93,7 +99,7 @@ export const worker = {
       card("What runs, the longest first", table({
         name: "Running jobs", items: running, key: ({ job }) => job, none: "Nothing runs there.",
         columns: [column("job", ({ job, queue }) => jobLink(queue, job)), column("task", ({ task }) => task), column("queue", ({ queue }) => queueLink(queue)), figure("runs for", ({ since }) => span(age(since)))],
-      }), count(each.busy) > running.length ? h("p", { class: "quiet" }, `and ${number(count(each.busy) - running.length)} more`) : null),
+      }), count(each.busy) > running.length ? note(`and ${number(count(each.busy) - running.length)} more`) : null),
     ];
   },
 };

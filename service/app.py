@@ -17,7 +17,7 @@ from .api import index
 from .api.messages import RULES, Rules
 from .dashboard import pages
 from .dashboard.feed import Feed
-from .http.auth import SCOPE, Keys, Scope, keyed
+from .http.auth import SCOPE, Keys, Scope, keyed, still_holds
 from .http.cors import cors
 from .http.failures import STRANGERS, Guard
 from .http.local import anyone, this_machine, this_machine_or_visits
@@ -64,7 +64,7 @@ def build_app(engine: App, settings: ServiceSettings, *, inbox: Ledger | None = 
     described = _described(settings, keys)
     site = Site(
         engine, settings, feed, Readiness(engine), names, described, Lately(), may_read, _scopes(keys), keys.actor_of,
-        inbox,
+        partial(still_holds, keys), inbox,
     )  # fmt: skip
     numbers = numbers_of(settings) if sms.CHANNEL.is_of(engine) else str
     origins = listed(settings.cors_origins)

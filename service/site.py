@@ -28,7 +28,8 @@ class Site:
     """The engine, and what requests share.
 
     ``may_read`` tells whether a caller may look at jobs, ``scope_of`` what one may do who may, and ``actor_of`` how the
-    audit trail names one. ``inbox`` is what the sandbox inside took, where there is one.
+    audit trail names one; ``still_holds`` whether a stream that is open may go on. ``inbox`` is what the sandbox
+    inside took, where there is one.
     """
 
     engine: App
@@ -41,4 +42,5 @@ class Site:
     may_read: Callable[[web.Request], bool]
     scope_of: Callable[[web.Request], Scope]
     actor_of: Callable[[bytes], str]
+    still_holds: Callable[[web.Request], bool]
     inbox: Ledger | None = None

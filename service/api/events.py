@@ -41,17 +41,19 @@ async def stream(site: Site, asked: Asked[None, None]) -> web.StreamResponse:
     """Until the browser or the service goes."""
     refuse_too_many(site.feed, asked.caller)
     with site.feed.watch(asked.caller) as watcher:
-        return await sent(asked.request, watcher.frames(HEARTBEAT))
+        return await sent(site, asked.request, watcher.frames(HEARTBEAT))
 
 
-async def sent(request: web.Request, frames: AsyncIterator[bytes]) -> web.StreamResponse:
-    """Send frames until there are no more, or the browser has gone or reads nothing."""
+async def sent(site: Site, request: web.Request, frames: AsyncIterator[bytes]) -> web.StreamResponse:
+    """Send frames until there are no more, the browser has gone or reads nothing, or its key holds no more."""
     response = web.StreamResponse(headers=marked(request, _HEADERS))
     _bound_buffers(request)
     try:
         await response.prepare(request)
         await response.write(b"retry: 2000\n\n")
         async for frame in frames:
+            if not site.still_holds(request):
+                break
             async with asyncio.timeout(STALL):
                 await response.write(frame)
     except TimeoutError:

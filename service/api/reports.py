@@ -23,7 +23,7 @@ from typing_extensions import TypedDict  # pydantic takes typing's own from Pyth
 from streamq import JobRecord, LogLine, Progress, StateChange, StreamqError, event_name
 
 from ..http.auth import Scope
-from ..http.failures import OUTAGES
+from ..http.failures import OUTAGES, words_of
 from ..http.inputs import WHOLE, Request
 from ..http.route import Asked, Route, Success
 from ..http.waiting import LOOK, has_gone
@@ -81,7 +81,7 @@ async def watch(site: Site, asked: Asked[None, None]) -> web.StreamResponse:
         async with aclosing(queue.watch(request.match_info["id"], after=_last_line(request))) as events:
             first = await anext(events)  # raises where there is no such job
             async with aclosing(_frames(request, first, events, ends, traced=traced)) as frames:
-                return await sent(request, frames)
+                return await sent(site, request, frames)
 
 
 def _last_line(request: web.Request) -> int:
@@ -116,7 +116,7 @@ async def _frames(
                 quiet = 0.0
                 yield b": still here\n\n"
     except StreamqError as error:
-        yield b"event: lost\ndata: %b\n\n" % told({"code": error.code, "detail": str(error)})
+        yield b"event: lost\ndata: %b\n\n" % told({"code": error.code, "detail": words_of(error)})
     finally:
         ending.cancel()
         if following is not None:

@@ -194,6 +194,17 @@ def _addresses(host: str) -> list[str]:
     return [str(address[4][0]) for address in found]
 
 
+def still_holds(keys: Ring, request: web.Request) -> bool:
+    """Whether whoever was let in would be now: a key may be revoked, or be over, while its stream is open.
+
+    It counts for no rate.
+    """
+    if not keys:
+        return True
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    return (keys.holder(token.strip()) if kind.lower() == "bearer" else keys.user(request)) is not None
+
+
 def keyed(keys: Ring, needed: Scope) -> Guard:
     """A guard that asks for a bearer key: 401 without a valid one, 403 when it is not for that, 429 above its rate.
 

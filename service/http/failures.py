@@ -267,6 +267,11 @@ def come_back(error: StreamqError) -> dict[str, str]:
     return {"Retry-After": str(math.ceil(getattr(error, "retry_after", 1.0)))}
 
 
+def words_of(error: StreamqError) -> str:
+    """What a caller is told of an error: of an outage its kind alone."""
+    return outage(error) if isinstance(error, Unavailable) else str(error)
+
+
 def outage(error: Unavailable) -> str:
     """The kind of an outage in words that name no host, port or setting: callers without a key read them too."""
     match error:

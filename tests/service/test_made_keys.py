@@ -151,6 +151,25 @@ async def test_an_address_of_others_needs_a_key_in_the_settings_or_in_the_server
 
 
 @ON_ONE_SERVER
+async def test_a_stream_ends_with_its_key_and_one_without_a_key_with_the_first_that_is_made(
+    service: Service,
+) -> None:
+    keys = MadeKeys(service.engine)
+    async with service.http.get(service.url + "/api/v1/events") as open_to_all:
+        assert open_to_all.status == 200
+        made, text = await keys.create(Scope.READ, name="shop")
+        async with asyncio.timeout(10):
+            await open_to_all.read()
+    await known(service, text, 200)
+    headers = {"Authorization": f"Bearer {text}"}
+    async with service.http.get(service.url + "/api/v1/events", headers=headers) as stream:
+        assert await stream.content.readline()
+        await keys.revoke(made.id)
+        async with asyncio.timeout(10):
+            await stream.read()
+
+
+@ON_ONE_SERVER
 async def test_the_commands_make_list_and_revoke(server_url: str, prefix: str) -> None:
     environment = without_settings(STREAMQ_REDIS_URL=server_url, STREAMQ_PREFIX=prefix)
 

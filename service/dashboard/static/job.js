@@ -1,6 +1,6 @@
 // One job: what it is, what became of it, why it does not run, and what may be done to it.
 
-import { button, copy, curl } from "./action.js";
+import { button, copy, curl, isWhole } from "./action.js";
 import { jobAt } from "./api.js";
 import { changes } from "./change.js";
 import { deliveryCard } from "./deliveries.js";
@@ -101,6 +101,7 @@ function beside(found, data) {
 /** Each act beside its twins, as it stands before anything is asked. */
 function twin(action) {
   const values = Object.fromEntries((action.fields ?? []).map(({ name, value }) => [name, value ?? ""]));
+  if (!isWhole(action, values)) return null;
   const line = action.cli(values);
   return h("div", { class: "twin", key: action.text }, h("span", {}, action.text), h("code", { tabindex: 0, title: line }, line), copying("Copy", line), copying("curl", curl(action, values)));
 }
@@ -109,5 +110,5 @@ const copying = (text, line) => h("button", { class: "small", "aria-label": text
 
 function reading(found) {
   const line = `streamq job get ${found.queue} ${found.id}`;
-  return h("div", { class: "twin", key: "get" }, h("span", {}, "Look"), h("code", { tabindex: 0 }, line), copying("Copy", line), copying("curl", `curl ${new URL(`../api/v1/${jobAt(found.queue, found.id)}`, import.meta.url)}`));
+  return h("div", { class: "twin", key: "get" }, h("span", {}, "Look"), h("code", { tabindex: 0 }, line), copying("Copy", line), copying("curl", curl({ method: "GET", path: jobAt(found.queue, found.id) })));
 }

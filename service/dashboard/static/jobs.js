@@ -4,7 +4,7 @@ import { query as asked, queueAt } from "./api.js";
 import { button, field } from "./action.js";
 import { BULK, bulk, bulkOf, progress } from "./bulk.js";
 import { count, dict, items, number, took } from "./format.js";
-import { alert, column, figure, framed, head, jobLink, quiet, small, table, waiting, when } from "./parts.js";
+import { alert, column, figure, framed, head, jobLink, quiet, small, table, waiting, when, wrong } from "./parts.js";
 import { parts } from "./queue.js";
 import { h } from "./render.js";
 import { at, later } from "./route.js";
@@ -31,7 +31,7 @@ export const jobs = {
       operations.map(progress),
       acts(page),
       data.jobs ? framed(rows(page, items(data.jobs))) : failed.jobs ? null : waiting(),
-      data.jobs ? pager(page) : null,
+      data.jobs || failed.jobs ? pager(page) : null,
     ];
   },
 };
@@ -50,7 +50,7 @@ function filters(query, problem) {
   return h("div", { class: "filters", key: "filters" },
     h("label", {}, h("span", {}, "Filter"),
       h("input", { type: "search", name: "q", "data-search": true, placeholder: 'error:"timed out" age>1h payload.to:+1555* task:send-*', value: query.q ?? "", oninput: change("q"), "aria-invalid": problem ? "true" : null }),
-      problem ? alert(problem.message) : null),
+      problem ? alert(wrong(problem)) : null),
     field({ name: "group", label: "Group", value: query.group }, change("group")),
     field({ name: "columns", label: "Columns of the payload", value: query.columns, placeholder: "to, workspace_id" }, change("columns")),
   );
@@ -58,12 +58,12 @@ function filters(query, problem) {
 
 /** What may be done to the ticked jobs, or else to all that the filter means. */
 function acts(page) {
-  const { at: { queue }, query, local } = page;
+  const { at: { queue }, query, local, failed: { jobs: problem } } = page;
   const ticked = [...(local.ticked ?? [])];
   const meant = ticked.length ? bulkOf(ticked) : bulk(query);
   const size = ticked.length || null;
   return h("div", { class: "row", key: "acts" },
-    BULK(queue, meant, query.state, size, page.live.queues.get(queue)).map((action) => button(action)),
+    BULK(queue, meant, query.state, size).map((action) => button(action, { disabled: Boolean(problem), title: problem?.message })),
     ticked.length ? h("button", { onclick: () => page.set({ ticked: new Set() }) }, `Untick ${number(ticked.length)}`) : null,
   );
 }
@@ -114,11 +114,11 @@ const summary = (payload) => {
 export const fault = (error) => `${said(dict(error).type ?? "")}: ${said(dict(error).message ?? "")}`;
 
 function pager({ at: { queue }, data, query }) {
-  const { next, looked } = dict(data.jobs.page);
+  const { next, looked } = dict(dict(data.jobs).page);
   const isFirst = !query.cursor;
   return h("nav", { class: "row pager", "aria-label": "Pages of jobs", key: "pager" },
     isFirst ? null : h("a", { class: "button", href: at("queues", queue, "jobs", { ...query, cursor: "" }) }, "To the first page"),
     next ? h("a", { class: "button", href: at("queues", queue, "jobs", { ...query, cursor: next }) }, "Next page") : null,
-    quiet([looked === undefined ? "" : `${number(looked)} jobs were looked at for this page`, next ? "there are more" : "this is the end"].filter(Boolean).join("; ")),
+    data.jobs ? quiet([looked === undefined ? "" : `${number(looked)} jobs were looked at for this page`, next ? "there are more" : "this is the end"].filter(Boolean).join("; ")) : null,
   );
 }

@@ -8,6 +8,7 @@
 import * as api from "./api.js";
 import { dict } from "./format.js";
 import { live } from "./live.js";
+import { wrong } from "./parts.js";
 import { h, patch } from "./render.js";
 
 const SOON = 1_000; // milliseconds after a change of counts until a look
@@ -81,7 +82,7 @@ function attempt(act, otherwise) {
 
 /** Why something that a page needs could not be asked for. */
 function complaints() {
-  const said = new Set(Object.values(page.failed).filter((error) => error && error.status !== 401 && !error.isSaid).map((error) => error.message));
+  const said = new Set(Object.values(page.failed).filter((error) => error && error.status !== 401 && !error.isSaid).map(wrong));
   return [...said].map((text) => h("p", { class: "error", role: "alert", key: `complaint ${text}` }, text));
 }
 

@@ -22,6 +22,8 @@ export const mark = (...text) => h("span", { class: "mark" }, text);
 export const warn = (...text) => h("span", { class: "warn" }, text);
 export const note = (...text) => h("p", { class: "quiet" }, text);
 export const alert = (...text) => h("span", { class: "error", role: "alert" }, text);
+/** What is wrong, with all that is told of it. */
+export const wrong = ({ message, errors }) => [message, ...list(errors).map(({ pointer, message: text, hint }) => [`${pointer}: ${text}`, hint].filter(Boolean).join("; "))].join(" ");
 export const waiting = () => empty("Asking the server …");
 
 /** A time as seen from now, the time itself behind it. */

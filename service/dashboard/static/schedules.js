@@ -59,7 +59,7 @@ function put(told = {}) {
     note: isNew ? null : `Only as version ${told.version}: if somebody else changed it meanwhile, nothing happens.`,
     fields: [
       ...(isNew ? [{ name: "name", label: "Name", required: true }] : []),
-      ...FIELDS.map(([each, label, hint]) => ({ name: each, label, hint, value: String(held[each] ?? ""), options: CHOICES[each] })),
+      ...FIELDS.map(([each, label, hint]) => ({ name: each, label, hint, required: each === "task", value: String(held[each] ?? ""), options: CHOICES[each] })),
       { name: "payload", label: "Payload", kind: "json", value: write(told.payload ?? null, "  "), rows: 5 },
     ],
     check: ({ payload }) => void parse(payload),

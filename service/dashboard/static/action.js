@@ -12,6 +12,7 @@
 //   done(answer)  what follows; may give back a text, or a tree
 
 import * as api from "./api.js";
+import { write } from "./exact.js";
 import { list } from "./format.js";
 import { page } from "./page.js";
 import { alert, quiet, wrong } from "./parts.js";
@@ -40,6 +41,16 @@ export function curl(action, values) {
   if (body !== undefined) words.push("-d", quoted(body));
   return [...words, quoted(api.address(placeOf(action, values)))].join(" ");
 }
+
+/** To let something rest, and to let it go on: at a path, and by the words of the command line. */
+export const resting = (text, path, title, words, more) => ({
+  text, path: `${path}/${text.toLowerCase()}`, title: `${text} ${title}`,
+  fields: text === "Pause" ? [{ name: "reason", label: "Reason" }] : [],
+  body: (values) => (text === "Pause" ? write(given(values)) : undefined),
+  cli: (values) => command(words[0], text.toLowerCase(), ...words.slice(1), given(values)),
+  done: () => (text === "Pause" ? `${title} is paused.` : `${title} goes on.`),
+  ...more,
+});
 
 /** A button for an act; nothing where the key does not allow it. */
 export function button(action, props = {}) {

@@ -2,7 +2,7 @@
 
 import { button, command, given } from "./action.js";
 import * as api from "./api.js";
-import { write } from "./exact.js";
+import { typed, write } from "./exact.js";
 import { amount, count, dict, number, plural } from "./format.js";
 import { h } from "./render.js";
 import { ENDED, UNDONE, YET } from "./states.js";
@@ -17,23 +17,22 @@ export function bulk({ state, q, group, task }) {
 export const bulkOf = (ids) => ids.map((id) => `id:"${id}"`).join(" or ");
 
 const KINDS = [
-  { action: "retry", text: "Retry", of: UNDONE, whole: "failed" },
-  { action: "cancel", text: "Cancel", of: YET, whole: "waiting, delayed and held", isDangerous: true },
-  { action: "promote", text: "Run now", of: ["delayed"], whole: "delayed" },
-  { action: "delete", text: "Delete", of: ENDED, whole: "ended", isDangerous: true },
+  { action: "retry", text: "Retry", of: UNDONE, states: ["failed"] },
+  { action: "cancel", text: "Cancel", of: YET, states: YET, isDangerous: true },
+  { action: "promote", text: "Run now", of: ["delayed"], states: ["delayed"] },
+  { action: "delete", text: "Delete", of: ENDED, states: ENDED, isDangerous: true },
 ];
-const STATES_OF = { retry: ["failed"], cancel: YET, promote: ["delayed"], delete: ENDED };
 
 /** The acts that fit a state, for all that a filter means. `size` is how many are ticked, null where all are. */
 export const BULK = (queue, filter, state, size, canary) =>
   KINDS.filter(({ of }) => !state || of.includes(state)).map((kind) => act(queue, kind, filter, state, size, canary));
 
-function act(queue, { action, text, whole, isDangerous }, filter, state, size, first) {
-  const q = filter || STATES_OF[action].map((each) => `state:${each}`).join(" or ");
+function act(queue, { action, text, states, isDangerous }, filter, state, size, first) {
+  const q = filter || states.map((each) => `state:${each}`).join(" or ");
   const path = `${api.queueAt(queue)}/jobs/bulk`;
   return {
     text: size ? `${text} ${number(size)} ticked` : `${text} all …`, isDangerous, path,
-    title: `${text} ${state ?? whole} jobs of ${queue}`, sure: text,
+    title: `${text} ${state ?? states.join(", ")} jobs of ${queue}`, sure: text,
     prepare: async (values) => void (values.found = await api.send("POST", path, write({ action, q, dry_run: true }))),
     note: ({ found }) => ["This is for ", found ? `${found.exact ? "" : "at least "}${plural(found.count, "job")}` : "… jobs, being counted,", " that fit: ", h("code", {}, q)],
     fields: [
@@ -41,7 +40,7 @@ function act(queue, { action, text, whole, isDangerous }, filter, state, size, f
       ...(action === "cancel" ? [{ name: "reason", label: "Reason" }] : []),
       { name: "rate", label: "At most", hint: "such as 50/s; empty for as quickly as it goes" },
     ],
-    body: ({ rate, canary, reason }, found) => write(given({ action, q, rate, canary: canary && Number(canary), reason, confirm: found?.confirm })),
+    body: ({ rate, canary, reason }, found) => write(given({ action, q, rate, canary: typed(canary ?? ""), reason, confirm: found?.confirm })),
     cli: ({ rate }) => command("job", action === "delete" ? "rm" : action, queue, { q, all: true, rate }),
     done: begun,
   };

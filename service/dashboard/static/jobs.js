@@ -4,7 +4,7 @@ import { query as asked, queueAt } from "./api.js";
 import { button, field } from "./action.js";
 import { BULK, bulk, bulkOf, progress } from "./bulk.js";
 import { count, dict, items, number, took } from "./format.js";
-import { alert, column, figure, framed, head, jobLink, quiet, small, table, waiting, when, wrong } from "./parts.js";
+import { alert, column, figure, framed, head, jobLink, once, quiet, small, table, when, wrong } from "./parts.js";
 import { parts } from "./queue.js";
 import { h } from "./render.js";
 import { at, later } from "./route.js";
@@ -17,7 +17,7 @@ const PAYLOAD = ["to", "subject", "message", "message_text", "workspace_id"]; //
 export const jobs = {
   title: ({ at }) => `Jobs of ${at.queue}`,
   asks: ({ at: { queue }, query: { state, q, group, task, cursor } }) => ({
-    jobs: { path: `${queueAt(queue)}/jobs?${asked({ state, q, group, task, cursor, limit: LIMIT })}`, every: 10, queue, isShown: true },
+    jobs: { path: `${queueAt(queue)}/jobs?${asked({ state, q, group, task, cursor, limit: LIMIT })}`, every: 10, queue, isShown: true, isPage: true },
     operations: { path: "operations", every: 2, queue },
   }),
   body(page) {
@@ -30,18 +30,18 @@ export const jobs = {
       filters(query, failed.jobs),
       operations.map(progress),
       acts(page),
-      data.jobs ? framed(rows(page, items(data.jobs))) : failed.jobs ? null : waiting(),
+      failed.jobs && !data.jobs ? null : once(data.jobs, (found) => framed(rows(page, found))),
       data.jobs || failed.jobs ? pager(page) : null,
     ];
   },
 };
 
 function stateLink({ at: { queue }, query, live }, state) {
-  const counts = live.queues.get(queue) ?? {};
+  const counts = live.queues.get(queue);
   const { cursor, ...kept } = query;
   const isPresent = query.state === state;
   return h("a", { key: state ?? "all", href: at("queues", queue, "jobs", { ...kept, state }), "data-state": state ?? "", "aria-current": isPresent ? "true" : null },
-    state ? icon(state) : null, state ?? "all", state ? h("b", {}, number(count(counts[state]))) : null,
+    state ? icon(state) : null, state ?? "all", state && counts ? h("b", {}, number(count(counts[state]))) : null,
   );
 }
 
@@ -111,7 +111,7 @@ const summary = (payload) => {
   return (parts.length ? parts.join(" · ") : said(payload)).slice(0, 200);
 };
 
-export const fault = (error) => `${said(dict(error).type ?? "")}: ${said(dict(error).message ?? "")}`;
+export const fault = (error) => ["type", "message"].map((name) => said(dict(error)[name] ?? "")).filter(Boolean).join(": ");
 
 function pager({ at: { queue }, data, query }) {
   const { next, looked } = dict(dict(data.jobs).page);

@@ -2,7 +2,7 @@
 
 import { command, field, twins } from "./action.js";
 import { queueAt, send } from "./api.js";
-import { parse, write } from "./exact.js";
+import { parse, typed, write } from "./exact.js";
 import { dict, items, list } from "./format.js";
 import { page } from "./page.js";
 import { alert, card, head, note, quiet, wrong } from "./parts.js";
@@ -48,7 +48,7 @@ const options = () => Object.entries(dict(page.local.options)).filter(([, value]
 const act = {
   fields: [{ name: "task", required: true }], check: () => void parse(draft()),
   method: "POST", path: () => `${queueAt(queueOf())}/jobs`,
-  body: () => `${write({ task: page.query.task ?? "", ...Object.fromEntries(options().map(([name, value]) => [name, WHOLE.has(name) && /^\d+$/.test(value) ? Number(value) : value])) }).slice(0, -1)},"payload":${compact()}}`,
+  body: () => `${write({ task: page.query.task ?? "", ...Object.fromEntries(options().map(([name, value]) => [name, WHOLE.has(name) ? typed(value) : value])) }).slice(0, -1)},"payload":${compact()}}`,
   cli: () => command("job", "enqueue", queueOf(), page.query.task ?? "", { payload: compact(), ...Object.fromEntries(options()) }),
 };
 

@@ -43,7 +43,7 @@ from ..http.route import Asked, Route, Success
 from ..json_text import encoded
 from ..site import Site
 from .idempotency import Enqueue, answered_once
-from .queues import PATH, QUEUE_NOT_FOUND, known_queue
+from .queues import PATH, QUEUE_NOT_FOUND, known_queue, queue_named
 from .sent import answer, as_it_lies, document, ended
 from .told_job import sees_tracebacks, told_job
 
@@ -190,9 +190,7 @@ class JobsPage(TypedDict):
 async def create(site: Site, asked: Asked[None, JobBody]) -> Answer:
     """The answer tells what was sent, as it lies in the queue: nobody looks it up."""
     engine, body, queue = site.engine, asked.body, asked.request.match_info["queue"]
-    task = engine.tasks.get(body.task)
-    if task is None or task.queue != queue:
-        await check_task(engine, asked, body.task)
+    await check_task(engine, queue, body.task)
     if asked.key is not None:
         return await answered_once(site, asked, queue, _wanted(body), partial(_create, site, asked))
     return await _create(site, asked, partial(engine.enqueue, queue))
@@ -238,9 +236,12 @@ def _shown(task: Task[Any, Any] | None, payload: bytes) -> Any:
     return Fragment(payload) if task is None or not task.hides else task.shown(payload)
 
 
-async def check_task(engine: App, asked: Asked[Any, Any], name: str) -> None:
+async def check_task(engine: App, queue: str, name: str) -> None:
     """Raise ``Problem`` for a queue that nobody knows, and ``UnknownTask`` where others are declared for it."""
-    queue = (await known_queue(engine, asked.request)).name
+    task = engine.tasks.get(name)
+    if task is not None and task.queue == queue:
+        return
+    await queue_named(engine, queue)
     tasks = [each for each, task in engine.tasks.items() if task.queue == queue]
     if tasks and name not in tasks:
         raise UnknownTask(name, tasks)

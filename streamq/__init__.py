@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     from streamq.model.schedule_record import SchedulePause as SchedulePause
     from streamq.model.schedule_record import ScheduleRecord as ScheduleRecord
     from streamq.model.served_task import ServedTask as ServedTask
+    from streamq.model.server_state import ServerState as ServerState
     from streamq.model.shared_status import SharedStatus as SharedStatus
     from streamq.model.slow import SlowJob as SlowJob
     from streamq.model.slow import SlowJobs as SlowJobs
@@ -201,6 +202,7 @@ _HOMES = {
     "model.preview": ("PlannedTime",),
     "model.schedule": ("Schedule",),
     "model.schedule_record": ("SchedulePause", "ScheduleRecord"),
+    "model.server_state": ("ServerState",),
     "model.slow": ("SlowJob", "SlowJobs"),
     "model.states": ("State",),
     "model.statistics": ("Figures", "Overall", "Point", "Spread", "Statistics"),

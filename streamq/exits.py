@@ -19,7 +19,7 @@ class Exit(IntEnum):
     STILL_RUNNING = 5, "the job was still running when the wait was over"
     UNAVAILABLE = 69, "the server cannot be reached"  # this and the next two as sysexits.h has them
     STUCK = 70, "a worker whose event loop was blocked for longer than `STREAMQ_STUCK` ended itself"
-    CONFIGURATION = 78, "the configuration is wrong, or the app cannot be loaded"
+    CONFIGURATION = 78, "a setting is wrong, or the module of the app cannot be imported"
     INTERRUPTED = (
         130,
         "interrupted by Ctrl-C",

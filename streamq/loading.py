@@ -33,12 +33,20 @@ def load_app(path: str | None = None) -> App:
     """The app at ``module:attribute``; without a path that of ``STREAMQ_APP``.
 
     It has the settings it was made with; ``configure`` adds those of a command line.
-    Raises ``UsageError`` for a name that leads to no app, with the nearest that does, and ``ConfigurationError`` for a
-    module that cannot be imported: its notes are the module's own lines.
+    Raises ``UsageError`` for a name that leads to no app, with the nearest that does, and ``ConfigurationError`` where
+    that name is a setting, or for a module that cannot be imported: its notes are the module's own lines.
     """
-    path = path or Settings.load().app
-    if not path:
+    if path:
+        return _named(path)
+    if not (path := Settings.load().app):
         raise UsageError("which app? Name it as module:attribute, as in tasks:app, or set STREAMQ_APP")
+    try:
+        return _named(path)
+    except UsageError as error:
+        raise ConfigurationError(f"STREAMQ_APP: {error}") from None
+
+
+def _named(path: str) -> App:
     name, _, attributes = path.partition(":")
     if not _PATH.fullmatch(path) or name.endswith(".py"):
         raise UsageError(f"{as_given(path)} does not name an app: {_meant(path)}")

@@ -15,6 +15,7 @@ from streamq.model.failure_kinds import FailureKind
 from streamq.model.job_record import JobRecord
 from streamq.model.operation import OperationRecord, queue_of
 from streamq.model.served_task import ServedTask
+from streamq.model.server_state import ServerState
 from streamq.model.shared_status import SharedStatus
 from streamq.model.shown import as_given
 from streamq.model.slow import SlowJobs
@@ -178,6 +179,18 @@ class Looking:
                 if not is_of_another_type(error):
                     raise
         return sorted(found, key=lambda group: -group.failed)
+
+    async def overdue(self, queues: Sequence[str] | None = None) -> dict[str, int]:
+        """How many delayed jobs of these queues, by default of all, were due more than ten seconds ago; without those
+        of none.
+
+        Workers and schedulers are late by milliseconds: where there are such jobs, none of them runs.
+        """
+        return await self.client.store.delayed.overdue(await self.queues() if queues is None else queues)
+
+    async def server(self) -> ServerState:
+        """The server of the lists of queues and workers, as it tells of itself: nothing where our user may not ask."""
+        return await self.client.store.server.state()
 
     async def served_tasks(self) -> list[ServedTask]:
         """The tasks that workers have published when they began, by name, each with the JSON Schema of its payload.

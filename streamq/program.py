@@ -112,12 +112,6 @@ class Program(Looking):
         await self.client.store.server.ping()
         return monotonic() - start
 
-    async def server_memory(self) -> tuple[int, int]:
-        """Bytes that the server of the lists uses, and as many as it may; 0 where it has no limit, or does not say."""
-        said = await self.client.store.server.info()
-        used, most = (said.get(name, "") for name in ("used_memory", "maxmemory"))
-        return int(used) if used.isdigit() else 0, int(most) if most.isdigit() else 0
-
     async def wait_ready(self, timeout: float | None = None) -> None:
         """Wait for the server, at most ``timeout`` (default ``settings.ready_timeout``) seconds.
 

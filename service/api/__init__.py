@@ -32,6 +32,7 @@ from . import (
     queues,
     reports,
     schedules,
+    server,
     shared_limits,
     slow,
     sms,
@@ -45,6 +46,7 @@ from . import (
 
 ROUTES: Final[tuple[AnyRoute, ...]] = (
     *health.ROUTES,
+    *server.ROUTES,
     *me.ROUTES,
     *events.ROUTES,
     *workers.ROUTES,

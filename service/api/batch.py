@@ -155,12 +155,10 @@ async def _of_known_tasks(
     """The runs of tasks of this queue; the others go into ``found``. Raises ``Problem`` for an unknown queue."""
     queue, wrong = asked.request.match_info["queue"], dict[str, UnknownTask]()
     for name in {run.task for run in runs}:
-        task = app.tasks.get(name)
-        if task is None or task.queue != queue:
-            try:
-                await check_task(app, asked, name)
-            except UnknownTask as error:
-                wrong[name] = error
+        try:
+            await check_task(app, queue, name)
+        except UnknownTask as error:
+            wrong[name] = error
     for run in runs:
         if run.task in wrong:
             found |= dict.fromkeys(run.places, wrong[run.task])

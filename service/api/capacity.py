@@ -145,12 +145,12 @@ async def _present(app: App, since: Any) -> Present:
     found = await app.statistics(since)
     load, workers = _load(found.values()), await app.workers()
     counts = await asyncio.gather(*(app.queue(name).counts() for name in await app.queues()))
-    used, limit = await app.server_memory()
+    server = await app.server()
     return {
         "rate": round(load.rate, 3), "peak": round(max(load.rate, load.peak), 3), "handler": load.handler,
         "payload": await _payload(app, found.values()), "delayed": sum(each.delayed for each in counts),
         "workers": len(workers), "slots": sum(worker.concurrency for worker in workers),
-        "memory": used, "memory_limit": limit,
+        "memory": server.memory, "memory_limit": server.memory_limit,
     }  # fmt: skip
 
 

@@ -37,6 +37,7 @@ TAGS: Final = {
     "events": "What happens, as it happens",
     "audit": "Who changed what",
     "messages": "Text messages, e-mails and replies of models; their delivery and their recipients' wishes",
+    "server": "Whether jobs are safe on the queue server, and how much room it has",
     "health": "Is it well; figures for Prometheus",
     "pages": "The index, this document, and the pages for people",
 }

@@ -70,13 +70,13 @@ class Metrics:
         ]  # fmt: skip
 
     async def _of_server(self) -> list[Family]:
-        used, most = await self._app.server_memory()
+        server = await self._app.server()
         memory = Family("streamq_server_memory_bytes", "Memory that the queue server uses")
-        memory.add(used)
+        memory.add(server.memory)
         limit = Family(
             "streamq_server_memory_limit_bytes", "Memory that it may use; none where it has no limit"
         )
-        limit.add(most or None)
+        limit.add(server.memory_limit or None)
         round_trip = Family("streamq_server_round_trip_seconds", "How long it took to answer")
         round_trip.add(await self._app.ping())
         return [memory, limit, round_trip]

@@ -48,10 +48,12 @@ class RetentionDocument(KeptDocument):
 
 
 class Described(TypedDict):
-    """A queue: how many jobs it holds in each state, its pauses, and how many jobs may wait at most."""
+    """A queue: how many jobs it holds in each state, its pauses, and how many jobs may wait at most. Where delayed jobs
+    are `overdue`, due more than 10 seconds ago, nobody makes them wait: no worker and no scheduler runs."""
 
     name: str
     counts: dict[str, int]
+    overdue: int
     paused: PauseDocument | None
     paused_tasks: dict[str, PauseDocument]
     max_waiting: int | None
@@ -69,8 +71,13 @@ async def index(site: Site, _asked: Asked[None, None]) -> dict[str, Any]:
     engine = site.engine
     names = await engine.queues()
     counts = await asyncio.gather(*(engine.queue(name).counts() for name in names))
-    told = await engine.steering(names)
-    return {"data": [_document(name, count, told[name]) for name, count in zip(names, counts, strict=True)]}
+    told, overdue = await engine.steering(names), await engine.overdue(names)
+    return {
+        "data": [
+            _document(name, count, told[name], overdue.get(name, 0))
+            for name, count in zip(names, counts, strict=True)
+        ]
+    }
 
 
 async def show(site: Site, asked: Asked[None, None]) -> dict[str, Any]:
@@ -97,11 +104,12 @@ async def queue_named(engine: App, name: str) -> Queue:
 async def described(engine: App, name: str) -> dict[str, Any]:
     """A queue as it is now."""
     queue = engine.queue(name)
-    return _document(name, await queue.counts(), await queue.steering())
+    overdue = await engine.overdue([name])
+    return _document(name, await queue.counts(), await queue.steering(), overdue.get(name, 0))
 
 
-def _document(name: str, counts: Counts, told: Steering) -> dict[str, Any]:
-    return {"name": name, "counts": counts.asdict(), **told.asdict()}
+def _document(name: str, counts: Counts, told: Steering, overdue: int) -> dict[str, Any]:
+    return {"name": name, "counts": counts.asdict(), "overdue": overdue, **told.asdict()}
 
 
 ROUTES: Final = (

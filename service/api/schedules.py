@@ -18,6 +18,7 @@ from streamq import (
     QueueFull,
     ScheduleConflict,
     ScheduleNotFound,
+    UnknownTask,
     UsageError,
 )
 from streamq.times import NoTime, parse_rfc3339
@@ -31,6 +32,8 @@ from ..http.route import Asked, Route, Success
 from ..json_text import encoded
 from ..site import Site
 from .changes import Line
+from .jobs import check_task
+from .queues import QUEUE_NOT_FOUND
 from .sent import place
 
 SCHEDULES: Final = "/api/v1/schedules"
@@ -192,12 +195,12 @@ async def show(site: Site, asked: Asked[None, None]) -> dict[str, Any]:
 
 async def put(site: Site, asked: Asked[None, ScheduleBody]) -> dict[str, Any]:
     """The same request again changes nothing."""
-    body = asked.body
+    body, schedules, name = asked.body, site.engine.schedules, _name(asked)
+    given: Any = {"task": body.task, "payload": JSONText(encoded(body.payload)), "queue": body.queue}
     try:
-        record = await site.engine.schedules.put(
-            _name(asked), task=body.task, payload=JSONText(encoded(body.payload)), queue=body.queue,
-            version=body.version, **body.options(),
-        )  # fmt: skip
+        schedule = schedules.made(name, **given, options=body.options())
+        await check_task(site.engine, schedule.queue, schedule.task)
+        record = await schedules.put(name, **given, version=body.version, **body.options())
     except InvalidPayload as error:
         raise Invalid(of_payload(error, "/payload")) from None
     return record.asdict()
@@ -257,7 +260,10 @@ ROUTES: Final = (
     Route(
         method="PUT", path=SCHEDULE, handler=put, scope=Scope.WRITE, body=ScheduleRequest,
         summary="make a schedule, or change it to what is given", answers=(_SHOWN,),
-        problems=(CONFLICT, OF_ENGINE[PayloadTooLarge], OF_ENGINE[UsageError], *OUTAGES),
+        problems=(
+            QUEUE_NOT_FOUND, OF_ENGINE[UnknownTask], CONFLICT, OF_ENGINE[PayloadTooLarge], OF_ENGINE[UsageError],
+            *OUTAGES,
+        ),
     ),
     Route(
         method="DELETE", path=SCHEDULE, handler=remove, scope=Scope.WRITE, any_type=True,

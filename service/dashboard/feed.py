@@ -162,10 +162,12 @@ class Feed:
         counts = await asyncio.gather(*(self._engine.queue(name).counts() for name in names))
         told = (await self._engine.steering(names)).items()
         workers = await self._engine.workers()
+        overdue = await self._engine.overdue(names)
         return {
             "at": rfc3339(now()),
             "queues": {name: count.asdict() for name, count in zip(names, counts, strict=True)},
             "paused": {name: said.paused.asdict() for name, said in told if said.paused},
+            "overdue": overdue,
             "workers": [worker.described() for worker in workers],
         }
 
@@ -184,11 +186,11 @@ class Feed:
 
 
 def _difference(old: Sample, new: Sample) -> Sample:
-    """What changed: counts by queue (None for one that is gone), and the pauses and the workers if they did."""
+    """What changed: counts by queue (None for one that is gone), and each of the others, whole, if it did."""
     before, after = old["queues"], new["queues"]
     queues = {name: counts for name, counts in after.items() if before.get(name) != counts}
     gone = dict.fromkeys(before.keys() - after.keys())
-    others = {name: new[name] for name in ("paused", "workers") if new[name] != old[name]}
+    others = {name: new[name] for name in ("paused", "overdue", "workers") if new[name] != old[name]}
     return {"at": new["at"], "queues": {**queues, **gone}, **others}
 
 

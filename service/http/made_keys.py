@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from aiohttp import web
 
-from streamq import App, ConfigurationError, Entry, InvalidLimit, Limit, Rate, Records, StreamqError
+from streamq import App, ConfigurationError, Entry, Limit, Rate, Records, StreamqError, UsageError
 from streamq.durations import Duration, seconds_of
 from streamq.times import rfc3339
 
@@ -85,7 +85,7 @@ class MadeKeys:
         """Make a key, and return it with its text, which nobody can tell again.
 
         ``expires`` is a duration from now; ``rate`` is how many requests each API process takes of it, as ``10/s``.
-        Raises ``ConfigurationError`` for what is none.
+        Raises ``UsageError`` for what is none.
         """
         seconds = _lifetime(expires)
         _bucket(rate)
@@ -236,20 +236,17 @@ def _lifetime(expires: Duration | None) -> float:
     try:
         seconds = FOR_EVER if expires is None else seconds_of(expires)
     except ValueError as error:
-        raise ConfigurationError(f"expires={error}") from None
+        raise UsageError(f"expires={error}") from None
     if not 0 < seconds <= FOR_EVER:
-        raise ConfigurationError(f"expires={expires!r} is not possible: use up to ten years, as 30d")
+        raise UsageError(f"expires={expires!r} is not possible: use up to ten years, as 30d")
     return seconds
 
 
 def _bucket(rate: str | None) -> Bucket | None:
-    """Raises ``ConfigurationError``."""
+    """Raises ``InvalidLimit``."""
     if rate is None:
         return None
-    try:
-        found = Limit(rate=rate).rate
-    except InvalidLimit as error:
-        raise ConfigurationError(str(error)) from None
+    found = Limit(rate=rate).rate
     return Bucket(found) if isinstance(found, Rate) and found.starts else None
 
 

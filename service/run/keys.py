@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from streamq.cli.names import QUEUE
 from streamq.cli.options import Option, as_json, server, with_app
 from streamq.cli.outlet import complain, echo_json, say, table
 from streamq.exits import Exit
@@ -34,7 +35,12 @@ def key() -> None:
     "--expires", cls=Option, metavar="DURATION", help="When it ends, as 30d. Default: in ten years."
 )
 @click.option(
-    "--queue", "queues", cls=Option, multiple=True, help="A queue that it is for; for several, again."
+    "--queue",
+    "queues",
+    cls=Option,
+    type=QUEUE,
+    multiple=True,
+    help="A queue that it is for; for several, again.",
 )
 @click.option(
     "--rate", cls=Option, metavar="RATE", help="Requests that each API process takes of it, as 10/s."

@@ -25,9 +25,8 @@ log = logging.getLogger("streamq.api")
 
 def app_of(path: str | None) -> App:
     """The app that is named, here or by ``STREAMQ_APP``, else the service's own. Raises what ``load_app`` does."""
-    named = path or Settings.load().app
-    if named:
-        return load_app(named)
+    if path or Settings.load().app:
+        return load_app(path)
     from ..messaging import app  # noqa: PLC0415  # it reads settings that another app need not have
 
     return app

@@ -98,7 +98,7 @@ def _write(
     from streamq.cli.roles_to_run import plan  # noqa: PLC0415  # as above
 
     path = app or streamq.Settings.load().app
-    loaded = streamq.load_app(path)
+    loaded = streamq.load_app(app)
     has_api = bool(entry_points(group="streamq.commands", name="api"))
     files = make(plan(loaded, str(path), each_queue=each_queue, with_api=has_api))
     folder = Path(to)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Final
+from typing import Any, Final
 
 import click
 from click.shell_completion import CompletionItem
@@ -13,6 +13,7 @@ from click.shell_completion import CompletionItem
 import streamq
 from streamq.cli.outlet import complain
 from streamq.errors import meant
+from streamq.model.keys import NAME_FORM, is_name
 from streamq.model.shown import as_given, shown
 
 PATIENCE: Final = 2.0
@@ -24,8 +25,15 @@ Look = Callable[[streamq.App], Awaitable[Iterable[str]]]
 class _Name(click.types.StringParamType):
     """A text that names something on the server."""
 
-    def __init__(self, look: Look) -> None:
-        self._look = look
+    def __init__(self, look: Look, is_possible: Callable[[str], bool] = bool) -> None:
+        self._look, self._is_possible = look, is_possible
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """What is no name was typed wrong, whatever the server knows."""
+        name = super().convert(value, param, ctx)
+        if not self._is_possible(name):
+            self.fail(f"{as_given(name)} is no name: {NAME_FORM}", param, ctx)
+        return name
 
     def shell_complete(
         self,
@@ -80,10 +88,10 @@ async def _operations(app: streamq.App) -> list[str]:
     return [each.id for each in await app.operations()]
 
 
-QUEUE: Final = _Name(_queues)
+QUEUE: Final = _Name(_queues, is_name)
 TASK: Final = _Name(_tasks)
-SCHEDULE: Final = _Name(_schedules)
-SHARED: Final = _Name(_shared)
+SCHEDULE: Final = _Name(_schedules, is_name)
+SHARED: Final = _Name(_shared, is_name)
 WORKER: Final = _Name(_workers)
 OPERATION: Final = _Name(_operations)
 

@@ -170,7 +170,7 @@ def _reserved(_: click.Context, param: click.Parameter, value: Any) -> None:
         )
 
 
-app_named = click.argument("app", required=False, envvar="STREAMQ_APP", metavar="[APP]")
+app_named = click.argument("app", required=False, metavar="[APP]")
 concurrency = click.option(
     "--concurrency", cls=Twin, type=click.IntRange(1, 100_000), envvar="STREAMQ_CONCURRENCY",
     help="Jobs at once, per process. Default: 100",

@@ -8,6 +8,7 @@ from streamq.doctor.finding import Finding, Patient, Verdict
 from streamq.embedded.binary import OLDEST
 from streamq.errors import Rejected
 from streamq.model.clock import host_now, to_ms
+from streamq.model.server_state import NO_EVICTION, state_of
 from streamq.redis.replies import product_of
 from streamq.store.server import ALL_KEYS
 
@@ -42,25 +43,27 @@ def _version(info: dict[str, str]) -> Finding:
 
 
 def _persistence(info: dict[str, str]) -> Finding:
-    if info.get("aof_enabled") != "1":
+    persistence = state_of(info).persistence
+    if persistence in (None, "off"):
         remedy = "set appendonly yes: without it a restart loses every job since the last snapshot"
         return Finding("persistence", "aof-off", "warn", "the append-only file is off", remedy)
-    if info.get("aof_last_write_status", "ok") != "ok":
+    if persistence == "failing":
         said = "the append-only file cannot be written"
         return Finding("persistence", "aof-unwritable", "fail", said, "look at the server's disk")
     return Finding("persistence", "aof-on", "ok", "the append-only file is on")
 
 
 def _eviction(info: dict[str, str]) -> Finding:
-    policy = info.get("maxmemory_policy", "noeviction")
-    if policy != "noeviction":
+    policy = state_of(info).eviction_policy or NO_EVICTION
+    if policy != NO_EVICTION:
         said = f"maxmemory-policy is {policy}: jobs may vanish"
         return Finding("eviction", "evicts", "fail", said, "set it to noeviction")
-    return Finding("eviction", "no-eviction", "ok", "maxmemory-policy is noeviction")
+    return Finding("eviction", "no-eviction", "ok", f"maxmemory-policy is {NO_EVICTION}")
 
 
 def _memory(info: dict[str, str]) -> Finding:
-    used, maximum = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
+    state = state_of(info)
+    used, maximum = state.memory, state.memory_limit
     said = f"{used / 2**20:.0f} MiB used" + (f" of {maximum / 2**20:.0f} MiB" if maximum else "")
     if maximum and used > ROOM * maximum:
         remedy = "raise maxmemory or shorten the retention: new jobs are refused soon"

@@ -12,6 +12,7 @@ from streamq.model import due
 from streamq.model.envelope import opened
 from streamq.model.headers import parse_headers
 from streamq.redis import scripts
+from streamq.redis.answers import readable
 from streamq.redis.links import Links
 from streamq.redis.thread_link import ThreadLinks
 from streamq.store.access import Access
@@ -22,6 +23,8 @@ MOVED_AT_ONCE: Final = 100
 """Due times that one call changes: well within what Lua's ``unpack`` can pass on (some thousands)."""
 UNKNOWN_SOON: Final = 31_000
 """Milliseconds within which a job of an unknown task is due: its retries are at most 30 seconds apart."""
+OVERDUE: Final = 10_000
+"""Milliseconds past its due time from which on nobody promotes a job: promoters are late by milliseconds."""
 UNKNOWN_SEEN: Final = 1_000
 """Delayed jobs that the query for unknown tasks reads at most: ten round trips."""
 
@@ -106,6 +109,17 @@ class Delayed:
         return int(
             await self._access.pool.call(queue, "ZCOUNT", self._access.keys(queue).delayed, "-inf", before)
         )
+
+    async def overdue(self, queues: Sequence[str]) -> dict[str, int]:
+        """The same of several queues, of ten seconds, without those of none: one round trip to each server."""
+        if not queues:
+            return {}
+        seconds, _ = await self._access.pool.call_home("TIME")
+        before = int(seconds) * 1000 - OVERDUE
+        commands = [("ZCOUNT", self._access.keys(queue).delayed, "-inf", before) for queue in queues]
+        async with self._access.pool.links() as links:
+            replies = await links.commands(queues, commands)
+        return {queue: count for queue, count in readable(queues, replies) if count}
 
     async def unknown_tasks(self, queue: str) -> dict[str, int]:
         """By task, how many jobs wait for a worker that knows it: of the 1,000 that are due first within 31 seconds.

@@ -7,6 +7,7 @@ from typing import Final
 
 from streamq.errors import Rejected
 from streamq.model.keys import GROUP
+from streamq.model.server_state import ServerState, state_of
 from streamq.redis import scripts
 from streamq.redis.replies import info_in, pairs
 from streamq.store.access import Access
@@ -55,6 +56,15 @@ class ServerQueries:
     async def info(self) -> dict[str, str]:
         """The reply of INFO."""
         return info_in(await self._access.pool.call_home("INFO"))
+
+    async def state(self) -> ServerState:
+        """What INFO says of how the server keeps jobs; nothing where our user may not run it."""
+        try:
+            return state_of(await self.info())
+        except Rejected as error:
+            if "NOPERM" not in str(error):
+                raise
+            return state_of({})
 
     async def types(self, keys: Mapping[str, str], queue: str | None = None) -> dict[str, str]:
         """The type of each key, ``none`` where there is none. Raises ``Rejected`` where our user may not ask for it."""

@@ -17,7 +17,7 @@ from streamq_service.http.auth import Scope
 from streamq_service.http.made_keys import Bucket, MadeKeys, check_open
 from streamq_service.settings import ServiceSettings
 
-from streamq import ConfigurationError, Rate
+from streamq import ConfigurationError, Rate, UsageError
 
 from ..processes import without_settings
 from ..rig import ON_ONE_SERVER, until
@@ -134,7 +134,7 @@ async def test_who_acted_with_a_key_is_in_the_audit_trail(service: Service) -> N
 async def test_what_cannot_be_made_is_refused(service: Service) -> None:
     keys = MadeKeys(service.engine)
     for wrong in ({"expires": "0s"}, {"expires": "soon"}, {"expires": "20000d"}, {"rate": "fast"}):
-        with pytest.raises(ConfigurationError):
+        with pytest.raises(UsageError):
             await keys.create(Scope.READ, **wrong)  # type: ignore[arg-type]  # wrong on purpose
     assert not await keys.ever()
 

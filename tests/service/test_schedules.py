@@ -19,6 +19,13 @@ DAILY: dict[str, Any] = {
 }  # fmt: skip
 
 
+@pytest.fixture
+async def service(service: Service) -> Service:
+    """One that knows the queue of the schedules, as it was used."""
+    await service.engine.enqueue("default", "report")
+    return service
+
+
 async def test_a_schedule_is_made_looked_at_steered_and_removed(service: Service) -> None:
     status, _, made = await service.send("PUT", REPORT, DAILY)
     assert (status, made["version"], made["state"], made["source"]) == (200, 1, "active", "api")
@@ -80,6 +87,15 @@ async def test_a_wrong_field_of_a_schedule_is_pointed_at(
     assert status == 422
     assert [error["pointer"] for error in problem["errors"]] == [pointer]
     assert said in problem["errors"][0]["message"]
+    assert (await service.get(SCHEDULES))[2] == {"data": []}
+
+
+async def test_a_schedule_is_refused_as_its_jobs_would_be(service: Service) -> None:
+    for queue, task in (("nosuch", "report"), ("send-sms-queue", "send_sm")):
+        sent = await service.post(f"/api/v1/queues/{queue}/jobs", {"task": task})
+        put = await service.send("PUT", REPORT, {**DAILY, "queue": queue, "task": task})
+        assert put[0] == sent[0] in (404, 422)
+        assert [put[2][of] for of in ("code", "detail")] == [sent[2][of] for of in ("code", "detail")]
     assert (await service.get(SCHEDULES))[2] == {"data": []}
 
 

@@ -1,0 +1,52 @@
+"""The queue server as it tells of itself: what it remembers, what it may forget, and how much room it has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+Persistence = Literal["on", "failing", "off"]
+
+NO_EVICTION: Final = "noeviction"
+"""The policy with which a full server refuses what is new: with all others it removes jobs."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """What is ``None`` the server does not tell to our user."""
+
+    memory: int
+    """Bytes that it uses; 0 where it does not say."""
+    memory_limit: int
+    """Bytes that it may use; 0 where it has no limit, or does not say."""
+    eviction_policy: str | None
+    """Jobs are safe with ``noeviction`` alone."""
+    persistence: Persistence | None
+    """Whether the append-only file is ``on``, ``failing`` (it cannot be written) or ``off`` (a restart loses jobs)."""
+    role: str | None
+    """``master``, or what else it calls itself."""
+
+    def asdict(self) -> dict[str, Any]:
+        """The state as JSON has it."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def state_of(info: Mapping[str, str]) -> ServerState:
+    """The state by what INFO says, which may be nothing."""
+    return ServerState(
+        _bytes(info.get("used_memory", "")), _bytes(info.get("maxmemory", "")), info.get("maxmemory_policy"),
+        _persistence(info), info.get("role"),
+    )  # fmt: skip
+
+
+def _bytes(said: str) -> int:
+    return int(said) if said.isdigit() else 0
+
+
+def _persistence(info: Mapping[str, str]) -> Persistence | None:
+    if "aof_enabled" not in info:
+        return None
+    if info["aof_enabled"] != "1":
+        return "off"
+    return "on" if info.get("aof_last_write_status", "ok") == "ok" else "failing"

@@ -125,7 +125,8 @@ async def test_a_key_of_some_queues_is_told_to_be_that(page: Page, service: Serv
 async def test_a_value_between_two_gaps_is_a_dot_that_is_seen(page: Page, service: Service) -> None:
     await page.open(f"{service.url}/")
     await page.until(LIVE)
-    dots = """Promise.all(["chart", "render"].map((name) => import(`./static/${name}.js`))).then(([{ spark }, { patch }]) => {
+    dots = """Promise.all(["chart", "render"].map((name) => import(`./static/${name}.js`)))
+      .then(([{ spark }, { patch }]) => {
         const place = document.createElement("div");
         document.body.append(place);
         patch(place, spark([null, 3, null, 1, 2], "good", "some"));

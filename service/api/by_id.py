@@ -10,7 +10,7 @@ from ..http.failures import OUTAGES
 from ..http.problems import Problem, ProblemType
 from ..http.route import Asked, Route, Success
 from ..site import Site
-from .jobs import JOB_NOT_FOUND, JobDocument, versioned
+from .jobs import JOB_NOT_FOUND, UNCHANGED, JobDocument, versioned
 from .told_job import sees_tracebacks
 
 SEVERAL: Final = ProblemType(
@@ -38,6 +38,7 @@ ROUTES: Final = (
     Route(
         method="GET", path="/api/v1/jobs/{id}", handler=show, scope=Scope.READ,
         summary="everything known of a job, in whichever queue it is",
-        answers=(Success(200, "The job", JobDocument, ("ETag",)),), problems=(JOB_NOT_FOUND, SEVERAL, *OUTAGES),
+        answers=(Success(200, "The job", JobDocument, ("ETag",)), UNCHANGED),
+        problems=(JOB_NOT_FOUND, SEVERAL, *OUTAGES),
     ),
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from hashlib import blake2b
 from typing import Annotated, Any, Final, NotRequired, cast
 
 import orjson
@@ -40,7 +41,7 @@ from ..http.fields import Invalid, of_payload
 from ..http.inputs import WHOLE, Request, of_option, one_time, reserved
 from ..http.problems import Problem, ProblemType
 from ..http.route import Asked, Route, Success
-from ..json_text import encoded
+from ..json_text import encoded, told
 from ..site import Site
 from .idempotency import Enqueue, answered_once
 from .queues import PATH, QUEUE_NOT_FOUND, known_queue, queue_named
@@ -214,9 +215,9 @@ async def _create(site: Site, asked: Asked[None, JobBody], enqueue: Enqueue) -> 
         raise Invalid(of_payload(error, "/payload")) from None
     if asked.wait:
         return await ended(site, asked, job)
-    told = not site.engine.queue(job.queue).is_known_plain
+    may_differ = not site.engine.queue(job.queue).is_known_plain
     if (
-        told
+        may_differ
         or job.disposition != "created"
         or not options.keys().isdisjoint(DECIDED)
         or (task and (task.unique or task.group))
@@ -255,8 +256,13 @@ async def show(site: Site, asked: Asked[None, None]) -> Answer:
 
 
 def versioned(job: JobRecord, status: int = 200, *, traced: bool = True) -> Answer:
-    """A job, with what ``If-Match`` has to say to change it as it is."""
-    return Answer(told_job(job, traced=traced), status, {"ETag": f'"{job.version}"'})
+    """A job, with what ``If-Match`` has to say to change it as it is: its version, which a change of state leaves.
+
+    A digest follows, so that ``If-None-Match`` tells whether anything has changed.
+    """
+    text = told(told_job(job, traced=traced))
+    digest = blake2b(text, digest_size=8).hexdigest()
+    return Answer(Fragment(text), status, {"ETag": f'"{job.version}-{digest}"'})
 
 
 async def index(site: Site, asked: Asked[JobsQuery, None]) -> dict[str, Any]:
@@ -321,6 +327,8 @@ REFUSALS: Final = (
     OF_ENGINE[QueueFull], OF_ENGINE[NotDurable], *OUTAGES,
 )  # fmt: skip
 """Of any route that makes a job."""
+UNCHANGED: Final = Success(304, "It is as it was")
+"""Of a route that tells a tag, to a caller who has it."""
 ONCE: Final = (OF_ENGINE[RequestReused], OF_ENGINE[RequestRunning])
 """Of a route that takes an ``Idempotency-Key``."""
 WAITED: Final = (
@@ -350,7 +358,7 @@ ROUTES: Final = (
     Route(
         method="GET", path=JOB, handler=show, scope=Scope.READ,
         summary="everything known of a job",
-        answers=(Success(200, "The job", JobDocument, ("ETag",)),),
+        answers=(Success(200, "The job", JobDocument, ("ETag",)), UNCHANGED),
         problems=(QUEUE_NOT_FOUND, JOB_NOT_FOUND, *OUTAGES),
     ),
 )  # fmt: skip

@@ -34,7 +34,7 @@ ANSWERED: Final[dict[str, Any]] = {
     for name, schema, about in (
         ("X-Request-Id", _TEXT, "the number of the request, which the log has, too"),
         ("Location", _TEXT, "where it is: a path of this server"),
-        ("ETag", _TEXT, "what changes when it does; of a job its version, for `If-Match`"),
+        ("ETag", _TEXT, "what changes when it does; of a job it begins with its version, for `If-Match`"),
         ("Preference-Applied", _TEXT, "that `Prefer: wait=N` was followed"),
         ("Idempotency-Replayed", _TEXT, "`true`: it is the answer of the first request with this key"),
         ("Retry-After", {"type": "integer"}, "seconds after which to ask again"),

@@ -28,6 +28,7 @@ from .auth import Scope
 from .bodies import await_body
 from .failures import STRANGERS, Guard, Handler
 from .fields import FieldError, Invalid, given_twice, of_model, unknown_fields
+from .kept import knows
 from .marks import marked
 from .problems import (
     BAD_IDEMPOTENCY_KEY,
@@ -227,7 +228,7 @@ def _answering(
     status = route.answers[0].status
     says_json, makes_a_job, has_body = route.says_json, route.makes_a_job, route.body is not None
     reads_key, is_idempotent = route.reads_key, route.is_idempotent
-    may_be_empty = route.body_may_be_empty
+    may_be_empty, is_read = route.body_may_be_empty, route.method == "GET"
 
     async def answer(request: web.Request) -> web.StreamResponse:
         caller, wait, key = guard(request), None, None
@@ -241,10 +242,18 @@ def _answering(
         query, body = checked(request, sent)
         given = await handler(site, Asked(request, caller, query, body, wait, key))
         if type(given) is Answer:
-            return JSONAnswer(*given)
+            return JSONAnswer(*given) if not is_read else _if_new(request, given)
         return given if isinstance(given, web.StreamResponse) else JSONAnswer(given, status)
 
     return answer
+
+
+def _if_new(request: web.Request, given: Answer) -> web.Response:
+    """The answer, or 304 to a caller who has it as it is."""
+    etag = given.headers.get("ETag")
+    if etag is not None and knows(request, etag.strip('"')):
+        return web.Response(status=304, headers=marked(request, given.headers))
+    return JSONAnswer(*given)
 
 
 def _checking(route: AnyRoute, context: Context) -> Check:

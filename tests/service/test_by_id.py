@@ -30,6 +30,22 @@ async def test_a_job_is_found_by_its_id_whatever_its_queue(
                 assert (found, headers["ETag"]) == (same, own["ETag"])
 
 
+async def test_a_job_is_told_again_only_where_anything_of_it_has_changed(
+    start: Start, settings: Callable[..., Any], sums: App
+) -> None:
+    async with start(settings(), sums) as service:
+        job = await service.engine.enqueue("sums", "add", 1, delay=60)
+        for path in (f"/api/v1/jobs/{job.id}", f"/api/v1/queues/sums/jobs/{job.id}"):
+            status, headers, found = await service.get(path)
+            known = {"If-None-Match": headers["ETag"]}
+            status, again, nothing = await service.get(path, **known)
+            assert (status, again["ETag"], nothing) == (304, headers["ETag"], None)
+            await service.post(f"/api/v1/queues/sums/jobs/{job.id}/promote", {})
+            status, _, other = await service.get(path, **known)
+            assert status == (200 if found["state"] == "delayed" else 304)
+            assert other is None or other["state"] == "waiting"
+
+
 async def test_what_no_queue_has_is_told_with_where_to_look(service: Service) -> None:
     for name in ("1-0", "nonsense", "%00"):
         status, _, problem = await service.get(f"/api/v1/jobs/{name}")

@@ -199,10 +199,16 @@ def still_holds(keys: Ring, request: web.Request) -> bool:
 
     It counts for no rate.
     """
-    if not keys:
-        return True
+    return not keys or _who(keys, request)[0] is not None
+
+
+def _who(keys: Ring, request: web.Request) -> tuple[Holder | User | None, str]:
+    """Who has the bearer key of a request, with the key; without credentials, whom a trusted proxy has named."""
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
-    return (keys.holder(token.strip()) if kind.lower() == "bearer" else keys.user(request)) is not None
+    token = token.strip()
+    if kind.lower() == "bearer":
+        return keys.holder(token), token
+    return None if kind else keys.user(request), ""
 
 
 def keyed(keys: Ring, needed: Scope) -> Guard:
@@ -212,18 +218,14 @@ def keyed(keys: Ring, needed: Scope) -> Guard:
     """
 
     def check(request: web.Request) -> bytes:
-        kind, _, token = request.headers.get("Authorization", "").partition(" ")
-        token = token.strip()
-        holder = keys.holder(token) if kind.lower() == "bearer" else None
-        if holder is None and not kind and (user := keys.user(request)) is not None:
-            request[SCOPE] = user.scope
-            _refuse_below(needed, user.scope)
-            return user
+        holder, token = _who(keys, request)
         if holder is None:
             detail = "A valid API key is needed: send `Authorization: Bearer KEY`."
             raise Problem(UNAUTHORIZED, detail, headers={"WWW-Authenticate": "Bearer"})
         request[SCOPE] = holder.scope
         _refuse_below(needed, holder.scope)
+        if isinstance(holder, User):
+            return holder
         if holder.queues and request.match_info.get("queue") not in holder.queues:
             detail = f"This key is for {', '.join(holder.queues)}: ask below /api/v1/queues/ of one of them."
             raise Problem(OTHER_QUEUES, detail, queues=list(holder.queues))

@@ -9,12 +9,14 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from time import monotonic
-from typing import Any
+from typing import Any, Final
+from urllib.parse import quote
 
 from pydantic import BaseModel
 
-from streamq import OPTIONS, App, Context, Fail, Job, Limit, Snooze, State
+from streamq import App, Context, Fail, Job, Limit, Snooze, State
 
 from ..settings import ServiceSettings
 from . import outcomes, shown
@@ -24,6 +26,10 @@ from .outgoing import Unknown
 
 Enqueue = Callable[..., Awaitable[Job[Any]]]
 """As ``App.enqueue`` without its queue: task, payload and options."""
+_NOT_IN_A_GROUP: Final = ' :"\\%*'
+"""Signs that no group has, or that would make two ids one."""
+_LONGEST: Final = 60
+"""Characters of a level: two of them fit into a group."""
 
 
 @dataclass(frozen=True)
@@ -140,11 +146,27 @@ async def _quietly(sending: Awaitable[Any]) -> Any:
     raise told from None
 
 
-def group_of(message: Any) -> str | None:
-    """That of a message's workspace and contact, as far as these can name one."""
-    names = [str(message.workspace_id)]
-    names += [f"{names[0]}:{message.contact_id}"] if message.contact_id is not None else []
-    return next((name for name in reversed(names) if not OPTIONS["group"].wrong(name)), None)
+def group_of(message: Any) -> str:
+    """That of a message's workspace and contact, whatever their ids: none escapes its limits by its spelling."""
+    levels = [message.workspace_id] + ([message.contact_id] if message.contact_id is not None else [])
+    return ":".join(map(_level, levels))
+
+
+def _level(of: object) -> str:
+    """An id as a level of a group: as it is where it may be, else percent-encoded (RFC 3986, 2.1), and where that is
+    long its begin with a digest. Different ids have different ones."""
+    text = "".join(map(_sign, str(of)))
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[: _LONGEST - 33]}%{sha256(text.encode()).hexdigest()[:32]}"
+
+
+def _sign(sign: str) -> str:
+    return (
+        sign
+        if sign.isprintable() and sign not in _NOT_IN_A_GROUP
+        else quote(sign, "", "utf-8", "surrogatepass")
+    )
 
 
 def _of_groups(settings: ServiceSettings) -> dict[str, Limit | None]:

@@ -42,8 +42,8 @@ async def test_the_environment_limits_each_workspace_and_lets_others_pass(
     settings: Make, sandbox: Service
 ) -> None:
     await behave(sandbox, mode="slow", delay_ms=60)
-    given = settings(sms_api_url=sandbox.url, workspace_concurrency=2)
-    async with running(given) as service:
+    made = settings(sms_api_url=sandbox.url, workspace_concurrency=2)
+    async with running(made) as service:
         await send_many(service, 12, workspaceId=1)
         async with working(service.engine):
             assert await most_at_once(service, 12) == 2
@@ -52,10 +52,21 @@ async def test_the_environment_limits_each_workspace_and_lets_others_pass(
             assert await most_at_once(service, 24) == 4
 
 
+@pytest.mark.parametrize("workspace", ["a b", "*", 'q"x', "back\\slash", "w" * 256, "ws:1", "50 %"])
+async def test_no_workspace_escapes_its_limit_by_the_spelling_of_its_id(
+    settings: Make, sandbox: Service, workspace: str
+) -> None:
+    await behave(sandbox, mode="slow", delay_ms=20)
+    async with running(settings(sms_api_url=sandbox.url, workspace_concurrency=1)) as service:
+        await send_many(service, 4, workspaceId=workspace)
+        async with working(service.engine):
+            assert await most_at_once(service, 4) == 1
+
+
 async def test_a_contact_has_a_limit_within_its_workspace(settings: Make, sandbox: Service) -> None:
     await behave(sandbox, mode="slow", delay_ms=60)
-    given = settings(sms_api_url=sandbox.url, contact_concurrency=1)
-    async with running(given) as service:
+    made = settings(sms_api_url=sandbox.url, contact_concurrency=1)
+    async with running(made) as service:
         for contact in ("a", "b", "c"):
             await send_many(service, 4, contactId=contact)
         async with working(service.engine):
@@ -75,8 +86,8 @@ async def test_the_api_limits_one_workspace_while_it_runs(settings: Make, sandbo
 async def test_a_rate_holds_for_immediate_and_for_each_scheduled_message(
     settings: Make, sandbox: Service
 ) -> None:
-    given = settings(sms_api_url=sandbox.url, workspace_rate="2/h")
-    async with running(given) as service, working(service.engine):
+    made = settings(sms_api_url=sandbox.url, workspace_rate="2/h")
+    async with running(made) as service, working(service.engine):
         await send_many(service, 4)
         await send_many(service, 4, delay=0.2)
 

@@ -1,19 +1,21 @@
 // What a person may do: each act is told once, as a request and as its twins for a terminal, and is done in one dialog.
 //   text          the word on the button
 //   scope         what the key must allow: admin, where it says nothing
-//   method, path  of the request, a POST where it says nothing, the path also as path(values); body(values) its body as JSON text, headers(values)
+//   method, path  of the request, a POST where it says nothing, the path also as path(values); body(values, found) its body as JSON text, headers(values)
 //   check(values) throws for what cannot be sent
 //   cli(values)   the same on the command line; null where there is none
 //   title, note   what the dialog says before; a note may depend on the values
-//   prepare(values, again)  what is to be found out while the dialog is open
+//   prepare(values)  finds out, while the dialog is open, what must be known before it is done: values.found
 //   fields        what is asked: { name, label, kind, value, options, required, hint }
 //   must          a text to be typed before, for what cannot be undone
 //   isDangerous   what cannot be undone
 //   done(answer)  what follows; may give back a text, or a tree
 
 import * as api from "./api.js";
+import { write } from "./exact.js";
+import { list } from "./format.js";
 import { page } from "./page.js";
-import { alert } from "./parts.js";
+import { alert, quiet, wrong } from "./parts.js";
 import { h } from "./render.js";
 import { close, present } from "./dialog.js";
 import { say } from "./toast.js";
@@ -40,6 +42,16 @@ export function curl(action, values) {
   return [...words, quoted(api.address(placeOf(action, values)))].join(" ");
 }
 
+/** To let something rest, and to let it go on: at a path, and by the words of the command line. */
+export const resting = (text, path, title, words, more) => ({
+  text, path: `${path}/${text.toLowerCase()}`, title: `${text} ${title}`,
+  fields: text === "Pause" ? [{ name: "reason", label: "Reason" }] : [],
+  body: (values) => (text === "Pause" ? write(given(values)) : undefined),
+  cli: (values) => command(words[0], text.toLowerCase(), ...words.slice(1), given(values)),
+  done: () => (text === "Pause" ? `${title} is paused.` : `${title} goes on.`),
+  ...more,
+});
+
 /** A button for an act; nothing where the key does not allow it. */
 export function button(action, props = {}) {
   if (!action || !page.may(action.scope ?? "admin")) return null;
@@ -50,8 +62,22 @@ export function button(action, props = {}) {
 /** Ask what is needed, and do it. */
 export function begin(action) {
   const values = Object.fromEntries((action.fields ?? []).map(({ name, value }) => [name, value ?? ""]));
-  const again = present({ action, values, error: null, busy: false, act: () => act(action, values) }, draw);
-  action.prepare?.(values, again);
+  const state = { action, values, error: null, busy: false };
+  const again = present(state, draw);
+  if (action.prepare) prepared(state, again);
+}
+
+/** What cannot be found out cannot be done. */
+async function prepared(state, again) {
+  state.busy = true;
+  again();
+  try {
+    await state.action.prepare(state.values);
+    state.busy = false;
+  } catch (error) {
+    state.error = error;
+  }
+  again();
 }
 
 function draw(state, again) {
@@ -66,7 +92,7 @@ function draw(state, again) {
     action.note ? h("p", { class: "quiet" }, typeof action.note === "function" ? action.note(values) : action.note) : null,
     (action.fields ?? []).map((each) => field(each, change(each.name), state.error)),
     action.must === undefined ? null : field({ name: "must", label: `Type ${action.must} to go on` }, change("must")),
-    state.error ? alert(state.error.message) : null,
+    state.error ? alert(wrong({ message: state.error.message, errors: list(state.error.errors).filter(({ pointer }) => !(action.fields ?? []).some(({ name }) => pointer === `/${name}`)) })) : null,
     twins(action, values),
     h("div", { class: "row end" },
       h("button", { onclick: close }, "Not now"),
@@ -79,17 +105,18 @@ async function submit(state, again) {
   Object.assign(state, { busy: true, error: null });
   again();
   try {
-    await state.act();
+    await act(state);
     close();
   } catch (error) {
     Object.assign(state, { busy: false, error });
-    again();
+    if (state.action.prepare) prepared(state, again);
+    else again();
   }
 }
 
-async function act(action, values) {
+async function act({ action, values }) {
   action.check?.(values);
-  const answer = await api.send(action.method ?? "POST", placeOf(action, values), action.body?.(values), action.headers?.(values));
+  const answer = await api.send(action.method ?? "POST", placeOf(action, values), action.body?.(values, values.found), action.headers?.(values));
   say(action.done?.(answer) ?? `${action.text}: done.`);
   page.again();
 }
@@ -111,13 +138,22 @@ export function field({ name, label, kind = "text", value, placeholder, options,
   );
 }
 
+/** Whether all is there that an act needs: only then it can be done in a terminal. */
+export function isWhole({ fields = [], check }, values) {
+  try {
+    check?.(values);
+  } catch {
+    return false;
+  }
+  return fields.every(({ required, name }) => !required || values[name]);
+}
+
 /** An act as a person would type it in a terminal. */
 export function twins(action, values, open = false) {
-  const cli = action.cli?.(values);
+  const lines = isWhole(action, values) ? [["command line", action.cli?.(values)], ["HTTP", curl(action, values)]] : [];
   return h("details", { class: "twins", key: "twins", open },
     h("summary", {}, "The same in a terminal"),
-    cli ? copied("command line", cli) : null,
-    copied("HTTP", curl(action, values)),
+    lines.length ? lines.map(([title, text]) => (text ? copied(title, text) : null)) : quiet("Fill in the fields first."),
   );
 }
 

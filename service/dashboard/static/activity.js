@@ -2,8 +2,8 @@
 
 import { query as asked } from "./api.js";
 import { progress } from "./bulk.js";
-import { clock, dict, items, list, number } from "./format.js";
-import { card, column, empty, figure, head, jobLink, link, queueLink, small, table, tabs, when } from "./parts.js";
+import { clock, dict, list, number } from "./format.js";
+import { card, column, empty, figure, head, jobLink, link, once, queueLink, small, table, tabs, when } from "./parts.js";
 import { h } from "./render.js";
 import { at } from "./route.js";
 import { write } from "./exact.js";
@@ -20,7 +20,7 @@ export const activity = {
     return [
       head("Activity"),
       tabs("What", part, PARTS.map(([value, text]) => [value, text, at("activity", { part: value })])),
-      part === "audit" ? audit(dict(data.audit)) : part === "live" ? changes(live) : operations(items(data.operations)),
+      part === "audit" ? once(data.audit, () => audit(data.audit)) : part === "live" ? changes(live) : once(data.operations, operations),
     ];
   },
 };

@@ -109,7 +109,7 @@ function toggle() {
 async function meet() {
   try {
     page.me = { ...page.me, ...dict(await api.get("me")) };
-    page.channels = items(await api.get("channels"));
+    page.channels = items(await api.get("channels")).filter(({ queues }) => list(queues).length);
   } catch {
     // The banner says that the server cannot be asked, and the dialog that a key is missing.
   }

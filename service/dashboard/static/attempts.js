@@ -3,6 +3,7 @@
 import { dict, list, took } from "./format.js";
 import { h } from "./render.js";
 import { quiet, when } from "./parts.js";
+import { YET } from "./states.js";
 
 const LEAST = 1.5; // percent: what is shorter can still be seen
 
@@ -24,8 +25,10 @@ function phases(job) {
     made.push(each);
     at = Math.max(at, each.to);
   }
-  const isOpen = ["waiting", "held", "delayed"].includes(job.state);
-  if (isOpen && Date.now() > at) made.push({ kind: job.state, from: at, to: Date.now(), title: made.length ? "backs off" : "waits" });
+  const isOpen = YET.includes(job.state);
+  const end = isOpen ? Date.now() : ended;
+  const words = isOpen ? ["waits", "backs off"] : ["waited", "backed off"];
+  if (end > at) made.push({ kind: isOpen ? job.state : "waiting", from: at, to: end, title: words[made.length ? 1 : 0] });
   return made;
 }
 

@@ -26,13 +26,14 @@ export const capacity = {
 };
 
 function wish(name, label, hint, value, assumed) {
-  const plan = assumed === null || assumed === undefined ? "" : said(Array.isArray(assumed) ? assumed[0] : assumed);
+  const told = Array.isArray(assumed) ? assumed[0] : assumed;
+  const plan = Number.isFinite(amount(told)) ? (hint ? took(told) : String(Number(amount(told).toPrecision(3)))) : said(told ?? "");
   return field({ name, label, hint, value, placeholder: plan }, later(name));
 }
 
 const now = (told, { reach }) => facts({
   "attempts a second": `${rate(told.rate)}, ${rate(told.peak)} at the busiest`, "a run takes": took(told.handler), "a payload has": told.payload === null ? "nothing is known" : bytes(told.payload),
-  workers: `${plural(told.workers, "worker")} with ${plural(told.slots, "slot")}`, "they reach": reach === null || reach === undefined ? "nobody works" : rate(reach),
+  workers: `${plural(told.workers, "worker")} with ${plural(told.slots, "slot")}`, "they reach": reach == null ? "nobody works" : rate(reach),
   delayed: number(told.delayed), "server memory": `${bytes(told.memory)} of ${amount(told.memory_limit) ? bytes(told.memory_limit) : "no limit"}`,
 });
 

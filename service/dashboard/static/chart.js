@@ -16,25 +16,23 @@ function roundUp(most) {
   return [1, 2, 5, 10].map((each) => each * power).find((each) => each >= most * 0.999);
 }
 
-/** The path of values from 0 to `most`; what is no number is a gap, and a value between two gaps a dot. */
-function path(values, most, wide = WIDE, high = HIGH) {
-  const x = (index) => (values.length > 1 ? (index * wide) / (values.length - 1) : wide / 2).toFixed(1);
-  const y = (value) => (high - (high * value) / most).toFixed(1);
-  let isOn = false;
-  const steps = values.map((each, index) => {
-    const value = amount(each);
-    const wasOn = isOn;
-    isOn = Number.isFinite(value);
-    if (!isOn) return "";
-    return wasOn ? `L${x(index)} ${y(value)}` : `M${x(index)} ${y(value)}h.01`;
+/** The lines of values from 0 to `most`; what is no number is a gap, and a value between two gaps a dot. */
+function lines(values, most, wide, high, props) {
+  const place = (index) => `${(values.length > 1 ? (index * wide) / (values.length - 1) : wide / 2).toFixed(1)} ${(high - (high * amount(values[index])) / most).toFixed(1)}`;
+  const isThere = (index) => Number.isFinite(amount(values[index]));
+  const [line, dots] = [[], []];
+  values.forEach((_, index) => {
+    if (!isThere(index)) return;
+    if (isThere(index - 1)) line.push(`L${place(index)}`);
+    else (isThere(index + 1) ? line : dots).push(`M${place(index)}${isThere(index + 1) ? "" : "h.01"}`);
   });
-  return steps.join("");
+  return [h("path", { ...props, key: "line", d: line.join("") }), h("path", { ...props, key: "dots", class: `${props.class} dots`, d: dots.join("") })];
 }
 
 /** A small line without axes; the words beside it say what it means. */
 export function spark(values, tone, says) {
   const most = Math.max(...values.map((value) => amount(value) || 0), 0);
-  return h("svg", { class: "spark", viewBox: "0 0 100 24", preserveAspectRatio: "none", role: "img", "aria-label": says, "data-tone": tone }, h("path", { d: path(values, most || 1, 100, 22), transform: "translate(0 1)" }));
+  return h("svg", { class: "spark", viewBox: "0 0 100 24", preserveAspectRatio: "none", role: "img", "aria-label": says, "data-tone": tone }, h("g", { transform: "translate(0 1)" }, lines(values, most || 1, 100, 22, { class: "line" })));
 }
 
 /** The steps that are looked at: all, or those between the two times that the address names. */
@@ -79,7 +77,7 @@ export function chart({ name, times: allTimes, series: all, said = short }) {
     h("figcaption", {},
       h("h2", {}, name),
       h("span", { class: "legend" }, series.map((each) => legend(each, at, said)), began.map(({ text }) => h("span", { key: text, class: "mark" }, text))),
-      h("span", { class: "quiet hovered" }, at === null || at === undefined ? "" : clock(times[at])),
+      h("span", { class: "quiet hovered" }, at == null ? "" : clock(times[at])),
       to - from < allTimes.length ? h("button", { class: "small", onclick: () => zoom([]) }, "All of the time") : null,
       h("button", { class: "small", "aria-pressed": String(isTable), onclick: () => ask({ tables: (isTable ? tables.filter((each) => each !== name) : [...tables, name]).join("~") }) }, "Table"),
     ),
@@ -88,7 +86,7 @@ export function chart({ name, times: allTimes, series: all, said = short }) {
 }
 
 function legend({ title, tone, values }, at, said) {
-  const value = at === null || at === undefined ? null : ` ${said(values[at])}`;
+  const value = at == null ? null : ` ${said(values[at])}`;
   return h("span", { key: title, "data-tone": tone }, h("i", { "aria-hidden": "true" }), title, value);
 }
 
@@ -124,7 +122,7 @@ function plot(name, times, series, most, said, at, began) {
       [0, HIGH / 2, HIGH].map((y) => h("path", { class: "grid", d: `M0 ${y}h${WIDE}` })),
       began.map(({ index, text }) => h("path", { key: text, class: "deployed", d: line(index) })),
       drag?.[0] === name && typeof at === "number" ? h("path", { key: "drag", class: "dragged", d: `M${x(drag[1]).toFixed(1)} 0H${x(at).toFixed(1)}V${HIGH}H${x(drag[1]).toFixed(1)}z` }) : null,
-      series.map(({ title, tone, values }) => h("path", { key: title, class: "line", "data-tone": tone, d: path(values, most) })),
+      series.map(({ title, tone, values }) => h("g", { key: title, "data-tone": tone }, lines(values, most, WIDE, HIGH, { class: "line" }))),
       typeof at === "number" ? h("path", { key: "cursor", class: "cursor", d: line(at) }) : null,
     ),
     h("div", { class: "times", "aria-hidden": "true" }, [0, Math.floor(far / 2), far].filter((index, place, all) => all.indexOf(index) === place).map((index) => h("span", {}, clock(times[index])))),

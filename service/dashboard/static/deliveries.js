@@ -25,7 +25,7 @@ const settling = ({ queue, id }) => h("div", { class: "row end" }, WAYS.map((way
 export const deliveryCard = (found) =>
   card("Delivery", facts({
     state: h("span", { class: found.state === "failed" || found.state === "unknown" ? "error" : "" }, found.state), channel: found.channel, provider: found.provider,
-    "id there": found.provider_id === null || found.provider_id === undefined ? null : said(found.provider_id), workspace: said(found.workspace_id ?? ""), "given out": when(found.at), reason: found.reason,
+    "id there": found.provider_id == null ? null : said(found.provider_id), workspace: said(found.workspace_id ?? ""), "given out": when(found.at), reason: found.reason,
   }), found.state === "unknown" ? settling(found) : null);
 
 export function unknownDeliveries(told) {

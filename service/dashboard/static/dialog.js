@@ -3,10 +3,11 @@
 import { patch } from "./render.js";
 
 const dialog = () => document.getElementById("dialog");
-let shown = null;
+let [shown, place] = [null, ""];
 
 /** Show what `draw(state, again)` tells; `again()` draws it anew. */
 export function present(state, draw) {
+  place = location.hash;
   const mine = (shown = {});
   const again = () => {
     if (shown === mine) patch(dialog(), draw(state, again));
@@ -26,5 +27,8 @@ dialog().addEventListener("close", () => {
   shown = null;
   patch(dialog());
 });
+
+/** What it asks is about the address at which it began. */
+addEventListener("hashchange", () => location.hash === place || close());
 
 export const isOpen = () => dialog().open;

@@ -18,6 +18,9 @@ export class Exact {
 
 const number = (text) => (String(Number(text)) === text ? Number(text) : new Exact(text));
 
+/** What a person wrote: digits are the number of them, however long it is, and anything else is text. */
+export const typed = (text) => (/^-?(0|[1-9]\d*)(\.\d+)?$/.test(text) ? number(text) : text);
+
 /** The value of a document. Throws SyntaxError. */
 export function parse(text) {
   if (text.length > LARGE && !/\d{16}/.test(text)) return JSON.parse(text);

@@ -1,48 +1,26 @@
 // Failed jobs by their kinds: how many, since when, one of them to read, and all of them to be retried.
 
-import { button, command, given } from "./action.js";
+import { button } from "./action.js";
+import { BULK } from "./bulk.js";
 import { queueAt } from "./api.js";
 import { spark } from "./chart.js";
-import { write } from "./exact.js";
 import { amount, items, list, number, plural } from "./format.js";
-import { empty, find, head, jobLink, link, note, queueLink, quiet, small, waiting, when } from "./parts.js";
+import { empty, find, fits, head, jobLink, link, note, queueLink, quiet, small, waiting, when } from "./parts.js";
 import { h } from "./render.js";
 import { ask, at } from "./route.js";
-import { begun } from "./steering.js";
-
-const retry = ({ queue, fingerprint, failed, message }) => ({
-  text: "Retry all …", path: `${queueAt(queue)}/jobs/bulk`, title: `Retry ${plural(failed, "failed job")} of ${queue}`, sure: `Retry ${number(failed)}`,
-  note: message,
-  fields: [
-    { name: "canary", label: "First try so many, and go on if none fails", kind: "number", value: "5" },
-    { name: "rate", label: "At most", hint: "such as 50/s; empty for as quickly as it goes" },
-  ],
-  body: ({ canary, rate }) => write(given({ action: "retry", q: `fingerprint:${fingerprint}`, canary: canary && Number(canary), rate })),
-  cli: ({ canary, rate }) => command("errors", "retry", queue, fingerprint, { canary, rate }),
-  done: begun,
-});
-
-const forget = ({ queue, fingerprint, failed }) => ({
-  text: "Delete all …", isDangerous: true, path: `${queueAt(queue)}/jobs/bulk`, title: `Delete ${plural(failed, "failed job")} of ${queue}`, sure: `Delete ${number(failed)}`,
-  note: "What is deleted is gone.",
-  body: () => write({ action: "delete", q: `state:failed fingerprint:${fingerprint}` }),
-  cli: () => command("job", "rm", queue, { q: `state:failed fingerprint:${fingerprint}`, all: true }),
-  done: begun,
-});
 
 export const failures = {
   title: ({ query }) => (query.queue ? `Failures of ${query.queue}` : "Failures"),
-  asks: ({ query: { queue } }) => ({ found: { path: queue ? `${queueAt(queue)}/failures` : "failures", every: 5, queue } }),
+  asks: ({ query: { queue } }) => ({ found: { path: queue ? `${queueAt(queue)}/failures` : "failures", every: 5, queue, isPage: true } }),
   body({ data, query, live }) {
-    const wanted = (query.q ?? "").toLowerCase();
-    const found = items(data.found).filter((each) => `${each.type} ${each.message} ${each.task}`.toLowerCase().includes(wanted));
+    const found = items(data.found).filter(({ type, message, task }) => fits(query, type, message, task));
     return [
       head(query.queue ? `Failures of ${query.queue}` : "Failures", quiet("those that failed alike are one")),
       h("div", { class: "filters", key: "filters" },
         h("label", {}, h("span", {}, "Find"), find("a part of the error or of the task", query.q, { "aria-label": null })),
         h("label", {}, h("span", {}, "Queue"), h("select", { value: query.queue ?? "", onchange: (event) => ask({ queue: event.target.value }) }, ["", ...[...live.queues.keys()].sort()].map((name) => h("option", { key: name || "all", value: name, selected: name === (query.queue ?? "") }, name || "all")))),
       ),
-      data.found ? (found.length ? h("ul", { class: "plain cards", key: "kinds" }, found.map(kind)) : empty(wanted ? "No failure reads so." : "No job has failed, or none is kept.")) : waiting(),
+      data.found ? (found.length ? h("ul", { class: "plain cards", key: "kinds" }, found.map(kind)) : empty(query.q ? "No failure reads so." : "No job has failed, or none is kept.")) : waiting(),
     ];
   },
 };
@@ -57,6 +35,6 @@ function kind(each) {
         note("task ", h("b", {}, task ?? "–"), " in ", queueLink(queue), frame ? [", at ", h("code", {}, frame)] : null),
         note("last ", when(last_at), ", first ", when(first_at), `, ${number(all)} in all`, sample ? [", ", jobLink(queue, sample, "look at one")] : null)),
       h("div", { class: "trend" }, spark(list(trend), "bad", "failures of the last 24 hours"), small("24 hours")),
-      h("div", { class: "row end" }, amount(failed) > 0 ? [button(retry(each)), button(forget(each))] : null)),
+      h("div", { class: "row end" }, amount(failed) > 0 ? BULK(queue, `state:failed fingerprint:${fingerprint}`, "failed", null, "5").map((action) => button(action)) : null)),
   );
 }

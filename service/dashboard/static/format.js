@@ -21,7 +21,7 @@ export function number(value) {
 export function short(value) {
   const size = Math.abs(amount(value));
   if (!Number.isFinite(size)) return NONE;
-  if (size < 10 && size % 1) return amount(value).toFixed(size < 1 ? 2 : 1);
+  if (size < 10 && size % 1) return size < 1 ? String(Number(amount(value).toPrecision(2))) : amount(value).toFixed(1);
   if (size < 10_000) return whole.format(Math.round(amount(value)));
   const [unit, by] = size < 1e6 ? ["k", 1e3] : size < 1e9 ? ["M", 1e6] : ["G", 1e9];
   return `${(amount(value) / by).toFixed(size / by < 100 ? 1 : 0)} ${unit}`;

@@ -1,29 +1,15 @@
 // The groups of a queue: what waits, what runs, and how much of its limit each uses.
 
-import { button, command } from "./action.js";
+import { button, command, resting } from "./action.js";
 import { groupAt, queueAt } from "./api.js";
-import { write } from "./exact.js";
-import { amount, dict, items, number, span } from "./format.js";
-import { card, column, facts, figure, framed, head, jobLink, link, mark, meter, table, tabs, waiting } from "./parts.js";
+import { typed, write } from "./exact.js";
+import { amount, dict, number, span } from "./format.js";
+import { card, column, facts, figure, framed, head, jobLink, link, mark, meter, once, table, tabs, waiting } from "./parts.js";
 import { parts } from "./queue.js";
 import { h } from "./render.js";
 import { at } from "./route.js";
 
 const said = (limit) => Object.entries(dict(limit)).map(([name, value]) => `${name.replace("_", " ")} ${value}`).join(", ");
-
-const paused = (queue, group) => ({
-  text: "Pause", path: `${groupAt(queue, group)}/pause`, title: `Pause the group ${group}`,
-  fields: [{ name: "reason", label: "Reason" }],
-  body: ({ reason }) => write({ reason }),
-  cli: ({ reason }) => command("group", "pause", queue, group, { reason }),
-  done: () => `${group} is paused.`,
-});
-
-const resumed = (queue, group) => ({
-  text: "Resume", path: `${groupAt(queue, group)}/resume`, title: `Resume the group ${group}`,
-  cli: () => command("group", "resume", queue, group),
-  done: () => `${group} goes on.`,
-});
 
 const FIELDS = ["concurrency", "rate", "weight", "max_waiting"];
 const limited = (queue, group, own) => ({
@@ -35,20 +21,20 @@ const limited = (queue, group, own) => ({
     { name: "weight", label: "Weight", value: String(own.weight ?? ""), hint: "its share beside others" },
     { name: "max_waiting", label: "Jobs that may wait", value: String(own.max_waiting ?? ""), hint: "a number, or unlimited" },
   ],
-  body: (values) => write(Object.fromEntries(FIELDS.filter((name) => values[name]).map((name) => [name, /^[\d.]+$/.test(values[name]) ? Number(values[name]) : values[name]]))),
+  body: (values) => write(Object.fromEntries(FIELDS.filter((name) => values[name]).map((name) => [name, typed(values[name])]))),
   cli: (values) => command("group", "limit", queue, group, values),
   done: () => "The limit holds at once.",
 });
 
 export const groups = {
   title: ({ at }) => `Groups of ${at.queue}`,
-  asks: ({ at: { queue }, query }) => ({ found: { path: `${queueAt(queue)}/groups?order=${query.order === "longest" ? "longest" : "busiest"}&limit=100`, every: 5, queue } }),
+  asks: ({ at: { queue }, query }) => ({ found: { path: `${queueAt(queue)}/groups?order=${query.order === "longest" ? "longest" : "busiest"}&limit=100`, every: 5, queue, isPage: true } }),
   body({ at: { queue }, data, query }) {
     return [
       head(`Groups of ${queue}`),
       parts(queue, "groups"),
       h("div", { class: "row", key: "order" }, tabs("Order", query.order ?? "busiest", [["busiest", "busiest first", at("queues", queue, "groups")], ["longest", "longest waits first", at("queues", queue, "groups", { order: "longest" })]])),
-      data.found ? framed(rows(queue, items(data.found))) : waiting(),
+      once(data.found, (found) => framed(rows(queue, found))),
     ];
   },
 };
@@ -70,16 +56,16 @@ function rows(queue, found) {
 /** How many of the allowed run. */
 function used(active, most) {
   const whole = amount(most);
-  return Number.isFinite(whole) ? [meter(amount(active), whole), ` ${number(active)} of ${number(whole)}`] : "no limit";
+  return Number.isFinite(whole) ? [meter(amount(active), whole), ` ${number(active)} of ${number(whole)}`] : `${number(active)}, no limit`;
 }
 
 export const group = {
   title: ({ at }) => `${at.group} in ${at.queue}`,
-  asks: ({ at: { queue, group } }) => ({ told: { path: groupAt(queue, group), every: 5, queue } }),
+  asks: ({ at: { queue, group } }) => ({ told: { path: groupAt(queue, group), every: 5, queue, isPage: true } }),
   body({ at: { queue, group }, data }) {
     const told = dict(data.told);
     return [
-      head(group, told.paused ? button(resumed(queue, group)) : button(paused(queue, group)), button(limited(queue, group, dict(told.own_limit)))),
+      head(group, button(resting(told.paused ? "Resume" : "Pause", groupAt(queue, group), `the group ${group}`, ["group", queue, group])), button(limited(queue, group, dict(told.own_limit)))),
       parts(queue, "groups"),
       data.told
         ? card("The group", facts({

@@ -14,6 +14,9 @@ export const unstarted = (counts) => count(dict(counts).waiting) + count(dict(co
 /** The workers that serve a queue; of a queue's name nobody knows a pattern. */
 export const serving = (workers, queue) => workers.filter((worker) => list(worker.queues).includes(queue));
 
+/** How many jobs of all queues are in a state. */
+export const sum = (live, state) => [...live.queues.values()].reduce((whole, counts) => whole + count(counts[state]), 0);
+
 export const slots = (workers) => workers.reduce((sum, worker) => sum + count(worker.concurrency), 0);
 
 /** What is wrong: { tone, text, address }, and nothing where all is well. */
@@ -54,7 +57,7 @@ function ofQueue(live, queue, counts, since) {
 function ofSlots(live) {
   const whole = slots(live.workers);
   const busy = [...live.queues].filter(([queue]) => serving(live.workers, queue).length).reduce((sum, [, counts]) => sum + count(counts.active), 0);
-  const waits = [...live.queues.values()].reduce((sum, counts) => sum + count(counts.waiting), 0);
+  const waits = sum(live, "waiting");
   if (!whole || busy < whole || !waits) return [];
   return [{ tone: "warn", text: `All ${plural(whole, "slot")} are busy, and ${plural(waits, "job waits", "jobs wait")}.`, address: at("workers") }];
 }

@@ -1,6 +1,6 @@
 // One job: what it is, what became of it, why it does not run, and what may be done to it.
 
-import { button, copy, curl } from "./action.js";
+import { button, copy, curl, isWhole } from "./action.js";
 import { jobAt } from "./api.js";
 import { changes } from "./change.js";
 import { deliveryCard } from "./deliveries.js";
@@ -8,10 +8,10 @@ import { write } from "./exact.js";
 import { amount, clock, dict, list, number, percent, since } from "./format.js";
 import { fault } from "./jobs.js";
 import { page } from "./page.js";
-import { card, crumbs, empty, facts, head, jobLink, link, note, queueLink, quiet, waiting, when } from "./parts.js";
+import { card, crumbs, empty, facts, head, jobLink, link, note, once, queueLink, quiet, waiting, when } from "./parts.js";
 import { h } from "./render.js";
 import { at } from "./route.js";
-import { badge, ENDED } from "./states.js";
+import { badge, ENDED, YET } from "./states.js";
 import { timeline } from "./attempts.js";
 
 /** Whether a message may have left: only then something is known of its delivery. A reply of a model has none. */
@@ -24,15 +24,14 @@ export const job = {
     const isOpen = data.job && !ENDED.includes(data.job.state);
     const every = data.job && !isOpen ? 15 : 2;
     return {
-      job: { path, every, queue, isShown: true },
+      job: { path, every, queue, isShown: true, isPage: true },
       logs: { path: `${path}/logs`, every, queue, isShown: true },
       ...(isSent(queue, data.job) ? { delivery: { path: `${path}/delivery`, every: 3, queue, maybe: true } } : {}),
-      ...(isOpen ? { why: { path: `${path}/why`, every: 3, queue, maybe: true } } : {}),
+      ...(YET.includes(dict(data.job).state) ? { why: { path: `${path}/why`, every: 3, queue, maybe: true } } : {}),
     };
   },
   body({ at: { queue, id }, data, failed }) {
     const found = dict(data.job);
-    if (failed.job && !data.job) return [head(`Job ${id}`), empty(failed.job.message), link(at("queues", queue, "jobs"), `To the jobs of ${queue}`)];
     if (!data.job) return [head(`Job ${id}`), waiting()];
     return [
       crumbs(queueLink(queue), " / ", link(at("queues", queue, "jobs", { state: found.state }), `${found.state} jobs`)),
@@ -61,12 +60,12 @@ function whole(found, data) {
   const history = list(found.history).map(dict);
   const traceback = dict(found.error).traceback;
   return [
-    card("Timeline", timeline(found) ?? empty("It has not begun.")),
+    card("Timeline", timeline(found) ?? empty(ENDED.includes(found.state) ? "It never began." : "It has not begun.")),
     card("Payload", block(found.payload)),
-    found.result === null || found.result === undefined ? null : card("Result", block(found.result)),
+    found.result == null ? null : card("Result", block(found.result)),
     traceback ? card("Traceback", h("pre", { tabindex: 0 }, traceback)) : null,
     history.length ? card("What went wrong", h("ol", { class: "past" }, history.map(attempt))) : null,
-    card("Log", logs(dict(data.logs))),
+    card("Log", once(data.logs, () => logs(data.logs))),
   ];
 }
 
@@ -101,6 +100,7 @@ function beside(found, data) {
 /** Each act beside its twins, as it stands before anything is asked. */
 function twin(action) {
   const values = Object.fromEntries((action.fields ?? []).map(({ name, value }) => [name, value ?? ""]));
+  if (!isWhole(action, values)) return null;
   const line = action.cli(values);
   return h("div", { class: "twin", key: action.text }, h("span", {}, action.text), h("code", { tabindex: 0, title: line }, line), copying("Copy", line), copying("curl", curl(action, values)));
 }
@@ -109,5 +109,5 @@ const copying = (text, line) => h("button", { class: "small", "aria-label": text
 
 function reading(found) {
   const line = `streamq job get ${found.queue} ${found.id}`;
-  return h("div", { class: "twin", key: "get" }, h("span", {}, "Look"), h("code", { tabindex: 0 }, line), copying("Copy", line), copying("curl", `curl ${new URL(`../api/v1/${jobAt(found.queue, found.id)}`, import.meta.url)}`));
+  return h("div", { class: "twin", key: "get" }, h("span", {}, "Look"), h("code", { tabindex: 0 }, line), copying("Copy", line), copying("curl", curl({ method: "GET", path: jobAt(found.queue, found.id) })));
 }

@@ -4,7 +4,7 @@ import { query as asked, queueAt } from "./api.js";
 import { button, field } from "./action.js";
 import { BULK, bulk, bulkOf, progress } from "./bulk.js";
 import { count, dict, items, number, took } from "./format.js";
-import { alert, column, figure, framed, head, jobLink, quiet, small, table, waiting, when } from "./parts.js";
+import { alert, column, figure, framed, head, jobLink, once, quiet, small, table, when, wrong } from "./parts.js";
 import { parts } from "./queue.js";
 import { h } from "./render.js";
 import { at, later } from "./route.js";
@@ -17,7 +17,7 @@ const PAYLOAD = ["to", "subject", "message", "message_text", "workspace_id"]; //
 export const jobs = {
   title: ({ at }) => `Jobs of ${at.queue}`,
   asks: ({ at: { queue }, query: { state, q, group, task, cursor } }) => ({
-    jobs: { path: `${queueAt(queue)}/jobs?${asked({ state, q, group, task, cursor, limit: LIMIT })}`, every: 10, queue, isShown: true },
+    jobs: { path: `${queueAt(queue)}/jobs?${asked({ state, q, group, task, cursor, limit: LIMIT })}`, every: 10, queue, isShown: true, isPage: true },
     operations: { path: "operations", every: 2, queue },
   }),
   body(page) {
@@ -30,18 +30,18 @@ export const jobs = {
       filters(query, failed.jobs),
       operations.map(progress),
       acts(page),
-      data.jobs ? framed(rows(page, items(data.jobs))) : failed.jobs ? null : waiting(),
-      data.jobs ? pager(page) : null,
+      failed.jobs && !data.jobs ? null : once(data.jobs, (found) => framed(rows(page, found))),
+      data.jobs || failed.jobs ? pager(page) : null,
     ];
   },
 };
 
 function stateLink({ at: { queue }, query, live }, state) {
-  const counts = live.queues.get(queue) ?? {};
+  const counts = live.queues.get(queue);
   const { cursor, ...kept } = query;
   const isPresent = query.state === state;
   return h("a", { key: state ?? "all", href: at("queues", queue, "jobs", { ...kept, state }), "data-state": state ?? "", "aria-current": isPresent ? "true" : null },
-    state ? icon(state) : null, state ?? "all", state ? h("b", {}, number(count(counts[state]))) : null,
+    state ? icon(state) : null, state ?? "all", state && counts ? h("b", {}, number(count(counts[state]))) : null,
   );
 }
 
@@ -50,7 +50,7 @@ function filters(query, problem) {
   return h("div", { class: "filters", key: "filters" },
     h("label", {}, h("span", {}, "Filter"),
       h("input", { type: "search", name: "q", "data-search": true, placeholder: 'error:"timed out" age>1h payload.to:+1555* task:send-*', value: query.q ?? "", oninput: change("q"), "aria-invalid": problem ? "true" : null }),
-      problem ? alert(problem.message) : null),
+      problem ? alert(wrong(problem)) : null),
     field({ name: "group", label: "Group", value: query.group }, change("group")),
     field({ name: "columns", label: "Columns of the payload", value: query.columns, placeholder: "to, workspace_id" }, change("columns")),
   );
@@ -58,12 +58,12 @@ function filters(query, problem) {
 
 /** What may be done to the ticked jobs, or else to all that the filter means. */
 function acts(page) {
-  const { at: { queue }, query, local } = page;
+  const { at: { queue }, query, local, failed: { jobs: problem } } = page;
   const ticked = [...(local.ticked ?? [])];
   const meant = ticked.length ? bulkOf(ticked) : bulk(query);
   const size = ticked.length || null;
   return h("div", { class: "row", key: "acts" },
-    BULK(queue, meant, query.state, size, page.live.queues.get(queue)).map((action) => button(action)),
+    BULK(queue, meant, query.state, size).map((action) => button(action, { disabled: Boolean(problem), title: problem?.message })),
     ticked.length ? h("button", { onclick: () => page.set({ ticked: new Set() }) }, `Untick ${number(ticked.length)}`) : null,
   );
 }
@@ -111,14 +111,14 @@ const summary = (payload) => {
   return (parts.length ? parts.join(" · ") : said(payload)).slice(0, 200);
 };
 
-export const fault = (error) => `${said(dict(error).type ?? "")}: ${said(dict(error).message ?? "")}`;
+export const fault = (error) => ["type", "message"].map((name) => said(dict(error)[name] ?? "")).filter(Boolean).join(": ");
 
 function pager({ at: { queue }, data, query }) {
-  const { next, looked } = dict(data.jobs.page);
+  const { next, looked } = dict(dict(data.jobs).page);
   const isFirst = !query.cursor;
   return h("nav", { class: "row pager", "aria-label": "Pages of jobs", key: "pager" },
     isFirst ? null : h("a", { class: "button", href: at("queues", queue, "jobs", { ...query, cursor: "" }) }, "To the first page"),
     next ? h("a", { class: "button", href: at("queues", queue, "jobs", { ...query, cursor: next }) }, "Next page") : null,
-    quiet([looked === undefined ? "" : `${number(looked)} jobs were looked at for this page`, next ? "there are more" : "this is the end"].filter(Boolean).join("; ")),
+    data.jobs ? quiet([looked === undefined ? "" : `${number(looked)} jobs were looked at for this page`, next ? "there are more" : "this is the end"].filter(Boolean).join("; ")) : null,
   );
 }

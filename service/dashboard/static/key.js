@@ -35,4 +35,4 @@ function draw(state, again) {
   );
 }
 
-const said = (error) => (error.status === 401 ? "The server does not know this key. Look whether all of it was copied." : error.message);
+const said = (error) => (error.told?.queues ? `This key is for some queues only: ${error.told.queues.join(", ")}. The dashboard asks for all: give one that is for all.` : error.status === 401 ? "The server does not know this key. Look whether all of it was copied." : error.message);

@@ -6,11 +6,15 @@ import { write } from "./exact.js";
 import { count, dict, items, list, number, plural } from "./format.js";
 import { unknownDeliveries } from "./deliveries.js";
 import { channels } from "./overview.js";
-import { card, column, empty, figure, head, jobLink, note, quiet, table, tabs, waiting, when } from "./parts.js";
+import { card, column, empty, figure, head, jobLink, note, once, quiet, table, tabs, waiting, when } from "./parts.js";
 import { h } from "./render.js";
 import { at } from "./route.js";
 import { sending, watching } from "./sending.js";
 import { said } from "./shown.js";
+
+/** The channels by which the app sends. */
+export const sends = (told) => items(told).filter(({ queues }) => list(queues).length).map(({ name }) => name);
+export const silent = () => empty("The app that runs here sends no messages.");
 
 export const messaging = {
   title: ({ at }) => (at.part ? `Messaging: ${at.part}` : "Messaging"),
@@ -24,13 +28,12 @@ export const messaging = {
   body(page) {
     const { at: { part }, data } = page;
     if (!data.channels) return [head("Messaging"), waiting()];
-    const found = items(data.channels);
-    const names = found.filter((channel) => list(channel.queues).length).map(({ name }) => name);
-    if (!names.length) return [head("Messaging"), empty("The app that runs here sends no messages.")];
+    const names = sends(data.channels);
+    if (!names.length) return [head("Messaging"), silent()];
     return [
       head("Messaging"),
       tabs("Part", part ?? "", [["", "Channels", at("messaging")], ...names.map((name) => [name, `Send: ${name}`, at("messaging", name)]), ["unknown", "Unknown deliveries", at("messaging", "unknown")], ["opt-outs", "Opt-outs", at("messaging", "opt-outs")], ...(offers(page.me) ? [["inbox", "Inbox of the sandbox", at("messaging", "inbox")]] : [])]),
-      !part ? card("Channels", channels(found)) : part === "unknown" ? unknownDeliveries(data.unknown) : part === "opt-outs" ? optOuts(page) : part === "inbox" ? inbox(data.inbox) : names.includes(part) ? sending(page, part) : empty("There is no such channel."),
+      !part ? card("Channels", channels(items(data.channels))) : part === "unknown" ? once(data.unknown, () => unknownDeliveries(data.unknown)) : part === "opt-outs" ? optOuts(page) : part === "inbox" ? once(data.inbox, () => inbox(data.inbox)) : names.includes(part) ? sending(page, part) : empty("There is no such channel."),
     ];
   },
 };
@@ -41,7 +44,7 @@ const inboxOf = (me) => (offers(me) ? { inbox: { path: "inbox?limit=100", every:
 /** What the sandbox was sent, as it came: a message by its parts, anything else as JSON. */
 function inbox(told) {
   const { calls, repeats } = dict(dict(told).totals);
-  return card("Inbox of the sandbox", note(told ? `${plural(calls, "call")} came, ${number(repeats)} of them again under the same key. Nothing left this machine.` : "No sandbox runs inside this service."), told ? table({
+  return card("Inbox of the sandbox", note(`${plural(calls, "call")} came, ${number(repeats)} of them again under the same key. Nothing left this machine.`), table({
     name: "Inbox", items: items(told), key: ({ id }) => id, none: "Nothing was sent yet.",
     columns: [
       column("call", ({ id, idempotency_key: key }) => [h("b", {}, id), " ", sender(key)]),
@@ -50,7 +53,7 @@ function inbox(told) {
       figure("answer", ({ status, repeat }) => [h("span", { class: status < 300 ? "" : "error" }, String(status)), count(repeat) ? h("small", { class: "warn" }, `the ${number(repeat + 1)}. time`) : null]),
       figure("came", ({ received_at: time }) => when(time)),
     ],
-  }) : null);
+  }));
 }
 
 /** The job that sent it, which its key names. */

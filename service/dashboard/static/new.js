@@ -2,10 +2,10 @@
 
 import { command, field, twins } from "./action.js";
 import { queueAt, send } from "./api.js";
-import { parse, write } from "./exact.js";
+import { parse, typed, write } from "./exact.js";
 import { dict, items, list } from "./format.js";
 import { page } from "./page.js";
-import { alert, card, head, note, quiet } from "./parts.js";
+import { alert, card, head, note, quiet, wrong } from "./parts.js";
 import { h } from "./render.js";
 import { at, go, later } from "./route.js";
 import { begun, fields } from "./schema.js";
@@ -46,8 +46,9 @@ function payload() {
 
 const options = () => Object.entries(dict(page.local.options)).filter(([, value]) => value.trim());
 const act = {
+  fields: [{ name: "task", required: true }], check: () => void parse(draft()),
   method: "POST", path: () => `${queueAt(queueOf())}/jobs`,
-  body: () => `${write({ task: page.query.task ?? "", ...Object.fromEntries(options().map(([name, value]) => [name, WHOLE.has(name) && /^\d+$/.test(value) ? Number(value) : value])) }).slice(0, -1)},"payload":${compact()}}`,
+  body: () => `${write({ task: page.query.task ?? "", ...Object.fromEntries(options().map(([name, value]) => [name, WHOLE.has(name) ? typed(value) : value])) }).slice(0, -1)},"payload":${compact()}}`,
   cli: () => command("job", "enqueue", queueOf(), page.query.task ?? "", { payload: compact(), ...Object.fromEntries(options()) }),
 };
 
@@ -85,8 +86,8 @@ export const newJob = {
       h("form", { id: "new", key: "new", novalidate: true, onsubmit: (event) => (event.preventDefault(), submit()) },
         h("div", { class: "filters", key: "what" }, chosen(query), queue(query)),
         h("div", { class: "columns even", key: schema ? "form" : "free" }, schema ? [shaped(schema, value, error, change, errors), h("div", {}, written(raw, error, change), more(problem))] : [written(raw, error, change, query.task ? "Nobody has told what its payload is made of." : "Choose a task, or write the name of one."), more(problem)]),
-        problem ? h("p", { class: "error", role: "alert", key: "problem" }, [problem.message, ...loose.map(({ pointer, message }) => `${pointer}: ${message}`)].join(" ")) : null,
-        h("section", { class: "card", key: "twins" }, twins(act, {}, true)),
+        problem ? h("p", { class: "error", role: "alert", key: "problem" }, wrong({ message: problem.message, errors: loose })) : null,
+        h("section", { class: "card", key: "twins" }, twins(act, query, true)),
         may("write") ? h("div", { class: "row", key: "acts" }, h("button", { type: "submit", class: "primary", disabled: busy || !query.task }, "Enqueue")) : h("p", { class: "quiet", key: "may" }, "The key of this tab may not send.")),
     ];
   },

@@ -3,7 +3,7 @@
 import { query as asked, queueAt } from "./api.js";
 import { spark } from "./chart.js";
 import { count, dict, items, list, number, percent, plural, rate, took } from "./format.js";
-import { serving, slots, troubles, unstarted } from "./health.js";
+import { serving, slots, sum, troubles, unstarted } from "./health.js";
 import { card, column, figure, head, link, mark, queueLink, quiet, spans, table, waiting, warn } from "./parts.js";
 import { counted } from "./queues.js";
 import { h } from "./render.js";
@@ -36,7 +36,7 @@ export const overview = {
       health(page, stats),
       live.known ? tiles(live, whole, query.since ?? "1h") : waiting(),
       h("div", { class: "charts", key: "charts" }, data.stats ? charts(whole) : waiting()),
-      card("Queues", queues(live, stats), live.queues.size > SHOWN ? link(at("queues"), `All ${number(live.queues.size)} queues`) : null),
+      card("Queues", live.known ? queues(live, stats) : waiting(), live.queues.size > SHOWN ? link(at("queues"), `All ${number(live.queues.size)} queues`) : null),
       items(data.channels).length ? card("Channels", channels(items(data.channels))) : null,
     ];
   },
@@ -66,16 +66,14 @@ function well(live) {
 
 /** What was done in a time, not what is kept; and what is there now. */
 function tiles(live, { total, points, step }, since) {
-  const sum = (state) => [...live.queues.values()].reduce((whole, counts) => whole + count(counts[state]), 0);
   const seconds = points.length * step || 1;
-  const busy = sum("active");
   const share = total.ended ? total.failed / total.ended : NaN;
   return h("ul", { class: "tiles", key: "tiles", "aria-label": "Figures" },
     tile("completed", `in the last ${since}`, number(total.completed), rate(total.completed / seconds), spark(points.map((point) => point.completed), "good", "completed over time")),
     tile("failed", `in the last ${since}`, number(total.failed), percent(share), spark(points.map((point) => point.failed), "bad", "failed over time")),
-    tile("waiting", "now", number(sum("waiting") + sum("held")), `p95 waited ${took(total.wait.p95)}`, spark(points.map((point) => point.wait.p95), "calm", "waits over time")),
-    tile("active", "now", number(busy), `of ${plural(slots(live.workers), "slot")} busy`, spark(points.map((point) => point.run.p95), "active", "runs over time")),
-    tile("delayed", "now", number(sum("delayed")), "due later", null),
+    tile("waiting", "now", number(sum(live, "waiting") + sum(live, "held")), `p95 waited ${took(total.wait.p95)}`, spark(points.map((point) => point.wait.p95), "calm", "waits over time")),
+    tile("active", "now", number(sum(live, "active")), `of ${plural(slots(live.workers), "slot")} busy`, spark(points.map((point) => point.run.p95), "active", "runs over time")),
+    tile("delayed", "now", number(sum(live, "delayed")), "due later", null),
   );
 }
 

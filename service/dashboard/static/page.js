@@ -1,13 +1,15 @@
 // The page that is shown: a view, what it asks the API for, and what a person chose on it. A view is an object:
 //   title(page)   the title
 //   asks(page)    what it needs: { jobs: { path, every, queue } }, seconds between two looks; with `queue` also when the
-//                 counts of that queue change; `maybe` where there may be none, `isShown` where the view says why not
+//                 counts of that queue change; `maybe` where there may be none, `isShown` where the view says why not,
+//                 `isPage` where there is no page without it
 //   body(page)    the tree of what is shown
 // It is drawn again after every answer, every event and each second; elements that stay the same are left alone.
 
 import * as api from "./api.js";
 import { dict } from "./format.js";
 import { live } from "./live.js";
+import { head, wrong } from "./parts.js";
 import { h, patch } from "./render.js";
 
 const SOON = 1_000; // milliseconds after a change of counts until a look
@@ -25,6 +27,8 @@ export const page = {
   failed: {},
   /** What a person chose here, which no address has. */
   local: {},
+  /** Whether something that is asked for cannot be told. */
+  get isFailing() { return Boolean(live.trouble) || Object.values(page.failed).some(Boolean); },
   me: { scope: "admin", actor: "" },
   /** Those of the messaging service; none where the app sends no messages. */
   channels: [],
@@ -67,8 +71,13 @@ function drawn() {
   const title = attempt(() => view.title(page), "streamq");
   document.title = title === "Overview" ? "streamq" : `${title.replaceAll(/[^\x20-\x7e\xa1-\uffff]|\p{Cf}/gu, "?")} – streamq`;
   main.setAttribute("aria-busy", String([...sources.values()].some((source) => source.path !== source.answered && !page.failed[source.name])));
-  patch(main, attempt(() => view.body(page), null) ?? h("p", { class: "error", key: "cannot" }, "This page cannot be shown: what the server told is odd."), complaints());
+  const missing = [...sources.values()].find(({ name, isPage }) => isPage && isMissing(page.failed[name]) && !page.data[name]);
+  if (missing) patch(main, head(title), complaint(page.failed[missing.name].message));
+  else patch(main, attempt(() => view.body(page), null) ?? complaint("This page cannot be shown: what the server told is odd."), complaints());
 }
+
+const isMissing = (error) => error?.status === 404;
+const complaint = (text) => h("p", { class: "error", role: "alert", key: `complaint ${text}` }, text);
 
 function attempt(act, otherwise) {
   try {
@@ -81,8 +90,8 @@ function attempt(act, otherwise) {
 
 /** Why something that a page needs could not be asked for. */
 function complaints() {
-  const said = new Set(Object.values(page.failed).filter((error) => error && error.status !== 401 && !error.isSaid).map((error) => error.message));
-  return [...said].map((text) => h("p", { class: "error", role: "alert", key: `complaint ${text}` }, text));
+  const said = new Set(Object.values(page.failed).filter((error) => error && error.status !== 401 && !error.isSaid).map(wrong));
+  return [...said].map(complaint);
 }
 
 // -- what is asked
@@ -124,7 +133,8 @@ async function look(source) {
   try {
     tell(source, await api.get(source.path, source.aborted.signal), null);
   } catch (error) {
-    tell(source, source.answered ? page.data[source.name] : undefined, error);
+    const isGone = source.isPage && !source.isShown && isMissing(error);
+    tell(source, source.answered && !isGone ? page.data[source.name] : undefined, error);
   }
 }
 
@@ -132,7 +142,7 @@ function tell(source, data, error) {
   source.asking = false;
   if (sources.get(source.name) !== source) return;
   if (!error) source.answered = source.path;
-  const isNothing = source.maybe && error?.status === 404;
+  const isNothing = source.maybe && isMissing(error);
   page.data[source.name] = isNothing || data === undefined ? undefined : dict(data);
   if (error) error.isSaid = isNothing || source.isShown;
   page.failed[source.name] = error;

@@ -1,6 +1,7 @@
 // The parts that all pages are made of: cards, tables, facts, links to what is told of.
 
-import { list, NONE, since } from "./format.js";
+import { items, list, NONE, since } from "./format.js";
+import { page } from "./page.js";
 import { h } from "./render.js";
 import { ask, at } from "./route.js";
 
@@ -22,7 +23,11 @@ export const mark = (...text) => h("span", { class: "mark" }, text);
 export const warn = (...text) => h("span", { class: "warn" }, text);
 export const note = (...text) => h("p", { class: "quiet" }, text);
 export const alert = (...text) => h("span", { class: "error", role: "alert" }, text);
-export const waiting = () => empty("Asking the server …");
+/** What is wrong, with all that is told of it. */
+export const wrong = ({ message, errors }) => [message, ...list(errors).map(({ pointer, message: text, hint }) => [`${pointer}: ${text}`, hint].filter(Boolean).join("; "))].join(" ");
+export const waiting = () => empty(page.isFailing ? "Nothing is known of this yet." : "Asking the server …");
+/** What an answer tells; without one nothing is said to be there or not. */
+export const once = (answer, show) => (answer ? show(items(answer)) : waiting());
 
 /** A time as seen from now, the time itself behind it. */
 export const when = (time) => (since(time) ? h("time", { title: time, datetime: time }, since(time)) : NONE);
@@ -67,14 +72,18 @@ export const tabs = (name, present, entries) =>
   h("nav", { class: "tabs", "aria-label": name }, entries.map(([value, text, address]) => h("a", { key: value, href: address, "aria-current": value === present ? "page" : null }, text)));
 
 /** How much of a whole is used, with words beside it. */
-export function meter(used, whole) {
+export function meter(used, whole, tone) {
   const share = whole > 0 ? Math.min(1, used / whole) : 0;
-  return h("span", { class: "meter", "aria-hidden": "true", "data-tone": share >= 1 ? "bad" : share >= 0.8 ? "warn" : "good" }, h("i", { style: { width: `${(share * 100).toFixed(1)}%` } }));
+  return h("span", { class: "meter", "aria-hidden": "true", "data-tone": tone ?? (share >= 1 ? "bad" : share >= 0.8 ? "warn" : "good") }, h("i", { style: { width: `${(share * 100).toFixed(1)}%` } }));
 }
 
 /** A field that `/` goes to; what is written there is in the address. */
 export const find = (says, value, props) =>
   h("input", { type: "search", "data-search": true, placeholder: says, "aria-label": says, value: value ?? "", oninput: (event) => ask({ q: event.target.value }, { quietly: true }), ...props });
+
+/** The same in a row of its own, and whether a text has what is sought. */
+export const finder = (says, query) => h("div", { class: "row", key: "filters" }, find(says, query.q));
+export const fits = ({ q = "" }, ...texts) => texts.join(" ").toLowerCase().includes(q.toLowerCase());
 
 /** Hours or days to look back, as links to the same place. */
 export const spans = (query, ...place) => tabs("Time", query.since ?? "1h", ["15m", "1h", "6h", "24h"].map((since) => [since, since, at(...place, { ...query, since, zoom: "" })]));

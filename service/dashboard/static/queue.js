@@ -23,7 +23,7 @@ export const parts = (queue, present) =>
 export const queue = {
   title: ({ at }) => at.queue,
   asks: ({ at: { queue }, query }) => ({
-    told: { path: queueAt(queue), every: 10, queue },
+    told: { path: queueAt(queue), every: 10, queue, isPage: true },
     stats: { path: `${queueAt(queue)}/stats?${asked({ since: query.since ?? "1h" })}`, every: 10 },
     oldest: { path: `${queueAt(queue)}/jobs?state=waiting&limit=1`, every: 10, queue },
     breakers: { path: `${queueAt(queue)}/breakers`, every: 30 },
@@ -37,7 +37,7 @@ export const queue = {
       head(queue, page.may("write") ? h("a", { class: "button", href: at("new", { queue }) }, "New job") : null, live.paused.has(queue) || told.paused ? button(resume(queue)) : button(pause(queue)), button(limit(queue, told)), button(drain(queue, count(counts.waiting))), button(purge(queue, size)), button(remove(queue))),
       parts(queue, "queue"),
       pauses(queue, told, live.paused.get(queue)),
-      h("ul", { class: "tiles states", key: "counts", "aria-label": "Jobs by state" }, STATES.map((state) => h("li", { key: state, "data-state": state }, h("span", {}, icon(state), state), h("strong", {}, counted(queue, counts, state))))),
+      live.queues.has(queue) || told.name ? h("ul", { class: "tiles states", key: "counts", "aria-label": "Jobs by state" }, STATES.map((state) => h("li", { key: state, "data-state": state }, h("span", {}, icon(state), state), h("strong", {}, counted(queue, counts, state))))) : null,
       told.name ? card("How it does", figures(page, told, queue)) : waiting(),
       h("div", { class: "row", key: "span" }, spans(query, "queues", queue)),
       data.stats ? h("div", { class: "charts", key: "charts" }, charts(joined(data.stats))) : null,
@@ -66,17 +66,17 @@ function figures({ data, live }, told, queue) {
   const kept = dict(told.retention);
   return facts({
     workers: found.length ? `${plural(found.length, "worker")} with ${plural(slots(found), "slot")}` : warn("none serves it"),
-    "oldest waiting job": oldest.id ? [jobLink(queue, oldest.id, "created "), when(oldest.created_at)] : "none",
+    "oldest waiting job": oldest.id ? [jobLink(queue, oldest.id, "created "), when(oldest.created_at)] : data.oldest ? "none" : null,
     failed: percent(count(total.failed) / (count(total.failed) + count(total.completed))),
     "wait p50, p95, p99": ["p50", "p95", "p99"].map((part) => took(dict(total.wait)[part])).join(", "),
     "run p50, p95, p99": ["p50", "p95", "p99"].map((part) => took(dict(total.run)[part])).join(", "),
-    "may wait": told.max_waiting === null || told.max_waiting === undefined ? "any number" : `${number(told.max_waiting)} at most`,
+    "may wait": told.max_waiting == null ? "any number" : `${number(told.max_waiting)} at most`,
     "records kept": keeping(kept),
   });
 }
 
 function keeping(kept) {
-  const said = (name) => [kept[name] === null || kept[name] === undefined ? "" : number(kept[name]), kept[`${name}_for`] ? `for ${span(kept[`${name}_for`])}` : ""].filter(Boolean).join(" ");
+  const said = (name) => [kept[name] == null ? "" : number(kept[name]), kept[`${name}_for`] ? `for ${span(kept[`${name}_for`])}` : ""].filter(Boolean).join(" ");
   const parts = ["completed", "failed"].filter((name) => said(name)).map((name) => `${said(name)} ${name}`);
   return parts.join(", ") || "as the settings say";
 }

@@ -3,7 +3,7 @@
 import { count, dict, items, list, number, percent, rate, took } from "./format.js";
 import { serving, unstarted } from "./health.js";
 import { spark } from "./chart.js";
-import { column, figure, find, framed, head, queueLink, quiet, table, tabs } from "./parts.js";
+import { column, figure, find, fits, framed, head, queueLink, quiet, table, tabs, waiting } from "./parts.js";
 import { h } from "./render.js";
 import { at } from "./route.js";
 import { STATES } from "./states.js";
@@ -23,15 +23,14 @@ export const queues = {
   body(page) {
     const { query, live } = page;
     const order = Object.hasOwn(ORDERS, query.order ?? "") ? query.order : "name";
-    const wanted = (query.q ?? "").toLowerCase();
-    const found = [...live.queues].filter(([name]) => name.toLowerCase().includes(wanted)).sort(ORDERS[order]);
+    const found = [...live.queues].filter(([name]) => fits(query, name)).sort(ORDERS[order]);
     return [
       head("Queues", quiet("of the last hour")),
       h("div", { class: "row", key: "filters" },
         find("Find a queue", query.q),
         tabs("Order", order, Object.keys(ORDERS).map((each) => [each, `by ${each}`, at("queues", { ...query, order: each })])),
       ),
-      framed(rows(page, found.slice(0, Number(query.rows) || SHOWN))),
+      live.known ? framed(rows(page, found.slice(0, Number(query.rows) || SHOWN))) : waiting(),
       found.length > (Number(query.rows) || SHOWN) ? h("a", { class: "button", key: "more", href: at("queues", { ...query, rows: found.length }) }, `All ${number(found.length)}`) : null,
     ];
   },

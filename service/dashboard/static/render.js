@@ -84,7 +84,7 @@ function attributes(element, before, props, isNew) {
 }
 
 function attribute(element, name, value) {
-  if (value === null || value === undefined || value === false) element.removeAttribute(name);
+  if (value == null || value === false) element.removeAttribute(name);
   else element.setAttribute(name, value === true ? "" : READ.has(name) ? shown(said(value)) : String(value));
 }
 

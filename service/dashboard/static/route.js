@@ -6,7 +6,7 @@ const part = encodeURIComponent;
 export function at(...parts) {
   const last = parts.at(-1);
   const query = last && typeof last === "object" ? parts.pop() : {};
-  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  const given = Object.entries(query).filter(([, value]) => value != null && value !== "");
   const text = new URLSearchParams(given).toString();
   return `#/${parts.map(part).join("/")}${text ? `?${text}` : ""}`;
 }

@@ -1,10 +1,10 @@
 // Schedules: when each runs next, how the last run ended, and one of them with its next times.
 
-import { button, command } from "./action.js";
+import { button, command, resting } from "./action.js";
 import { jobAt, scheduleAt } from "./api.js";
 import { parse, write } from "./exact.js";
-import { age, amount, dict, items, number, plural, since, span } from "./format.js";
-import { card, column, facts, figure, framed, head, jobLink, link, mark, queueLink, small, table, waiting, warn, when } from "./parts.js";
+import { age, amount, dict, number, plural, since, span } from "./format.js";
+import { card, column, facts, figure, framed, head, jobLink, link, mark, once, queueLink, small, table, waiting, warn, when } from "./parts.js";
 import { h } from "./render.js";
 import { at, go } from "./route.js";
 import { badge, PRIORITIES } from "./states.js";
@@ -19,19 +19,7 @@ const run = (name) => ({
   done: ({ queue, id }) => [`${name} runs as `, jobLink(queue, id)],
 });
 
-const pause = (name) => ({
-  text: "Pause", scope: "write", path: `${scheduleAt(name)}/pause`, title: `Pause ${name}`, note: "It rests until somebody resumes it.",
-  fields: [{ name: "reason", label: "Reason" }],
-  body: ({ reason }) => write({ reason }),
-  cli: ({ reason }) => command("schedule", "pause", name, { reason }),
-  done: () => `${name} rests.`,
-});
-
-const resume = (name) => ({
-  text: "Resume", scope: "write", path: `${scheduleAt(name)}/resume`, title: `Resume ${name}`,
-  cli: () => command("schedule", "resume", name),
-  done: () => `${name} runs again.`,
-});
+const rest = ({ name, paused }) => resting(paused ? "Resume" : "Pause", scheduleAt(name), name, ["schedule", name], { scope: "write" });
 
 const remove = (name) => ({
   text: "Remove", isDangerous: true, scope: "write", method: "DELETE", path: scheduleAt(name), title: `Remove ${name}`, note: "Its jobs stay.",
@@ -59,7 +47,7 @@ function put(told = {}) {
     note: isNew ? null : `Only as version ${told.version}: if somebody else changed it meanwhile, nothing happens.`,
     fields: [
       ...(isNew ? [{ name: "name", label: "Name", required: true }] : []),
-      ...FIELDS.map(([each, label, hint]) => ({ name: each, label, hint, value: String(held[each] ?? ""), options: CHOICES[each] })),
+      ...FIELDS.map(([each, label, hint]) => ({ name: each, label, hint, required: each === "task", value: String(held[each] ?? ""), options: CHOICES[each] })),
       { name: "payload", label: "Payload", kind: "json", value: write(told.payload ?? null, "  "), rows: 5 },
     ],
     check: ({ payload }) => void parse(payload),
@@ -76,7 +64,7 @@ export const schedules = {
   title: () => "Schedules",
   asks: () => ({ found: { path: "schedules", every: 5 } }),
   body({ data }) {
-    return [head("Schedules", button(put())), data.found ? framed(rows(items(data.found))) : waiting()];
+    return [head("Schedules", button(put())), once(data.found, (found) => framed(rows(found)))];
   },
 };
 
@@ -92,7 +80,7 @@ function rows(found) {
       figure("ran", ({ runs }) => number(runs)),
       figure("skipped", ({ skipped }) => number(skipped)),
       figure("missed", ({ missed }) => number(missed)),
-      column("", ({ name, paused }) => h("div", { class: "row end" }, button(run(name), { class: "small" }), button(paused ? resume(name) : pause(name), { class: "small" })), "acts"),
+      column("", ({ name, paused }) => h("div", { class: "row end" }, button(run(name), { class: "small" }), button(rest({ name, paused }), { class: "small" })), "acts"),
     ],
   });
 }
@@ -106,7 +94,7 @@ function next({ next_at, paused, orphaned, state }) {
 export const schedule = {
   title: ({ at }) => at.name,
   asks: ({ at: { name }, data }) => ({
-    told: { path: scheduleAt(name), every: 5 },
+    told: { path: scheduleAt(name), every: 5, isPage: true },
     preview: { path: `${scheduleAt(name)}/preview?count=10`, every: 30 },
     ...(dict(data.told).last_job ? { last: { path: jobAt(data.told.queue, data.told.last_job), every: 5, maybe: true } } : {}),
   }),
@@ -114,9 +102,9 @@ export const schedule = {
     const told = dict(data.told);
     if (!data.told) return [head(name), waiting()];
     return [
-      head(name, button(run(name)), told.source === "code" ? null : button(put(told)), button(told.paused ? resume(name) : pause(name)), told.source === "code" && !told.orphaned ? null : button(remove(name))),
+      head(name, button(run(name)), told.source === "code" ? null : button(put(told)), button(rest(told)), told.source === "code" && !told.orphaned ? null : button(remove(name))),
       h("div", { class: "columns", key: "columns" },
-        h("div", {}, card("The next times", planned(items(data.preview))), card("Payload", h("pre", { tabindex: 0 }, write(told.payload ?? null, "  ")))),
+        h("div", {}, card("The next times", once(data.preview, planned)), card("Payload", h("pre", { tabindex: 0 }, write(told.payload ?? null, "  ")))),
         h("div", {}, card("Facts", facts({
           task: told.task, queue: queueLink(told.queue), runs: rule(told), next: next(told), "last planned": when(told.last_planned_at),
           "started behind its time": drift(told), "last outcome": outcome(told, data.last), ran: plural(told.runs, "time"), skipped: number(told.skipped), missed: number(told.missed),

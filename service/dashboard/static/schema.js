@@ -71,12 +71,12 @@ function control({ value, path, isNeeded, tell }, found, isWrong, name) {
   const choices = "const" in found ? [found.const] : found.type === "boolean" && !isNeeded ? [true, false] : list(found.enum);
   if (choices.length) {
     const all = [...(isNeeded && !found.isNullable ? [] : [undefined]), ...choices].map((each) => (each === undefined ? "" : write(each)));
-    const present = value === undefined || value === null ? "" : write(value);
+    const present = value == null ? "" : write(value);
     return h("select", { ...common, value: present, onchange: hear(parse) }, all.map((each) => h("option", { value: each, selected: each === present }, each.replaceAll(/^"|"$/g, "") || "–")));
   }
   if (found.type === "boolean") return h("input", { ...common, type: "checkbox", checked: value === true, onchange: (event) => tell(path, event.target.checked) });
   const empty = found.isNullable ? null : undefined;
-  const shown = value === undefined || value === null ? "" : typeof value === "object" && !(value instanceof Exact) ? write(value) : String(value);
+  const shown = value == null ? "" : typeof value === "object" && !(value instanceof Exact) ? write(value) : String(value);
   if (found.type === "string") return h("input", { ...common, value: shown, oninput: hear((text) => (text === "" && empty === null ? null : text)) });
   if (found.type === "integer" || found.type === "number") return h("input", { ...common, inputmode: "decimal", value: shown, oninput: hear((text) => (NUMBER.test(text) ? parse(text) : text === "" && empty === null ? null : text)) });
   return h("textarea", { ...common, class: "code", rows: 2, value: value === undefined ? "" : write(value), onchange: hear(read) });

@@ -6,7 +6,7 @@ import { write } from "./exact.js";
 import { count, dict } from "./format.js";
 import { isSent } from "./job.js";
 import { page } from "./page.js";
-import { alert, card, empty, jobLink, note, quiet, when } from "./parts.js";
+import { alert, card, empty, jobLink, note, quiet, when, wrong } from "./parts.js";
 import { h } from "./render.js";
 import { said } from "./shown.js";
 import { badge, ENDED } from "./states.js";
@@ -42,7 +42,7 @@ export function sending(_page, channel) {
   const loose = problem && !problem.errors.some(({ pointer }) => FORMS[channel].some(({ name }) => pointer === `/${name}`));
   const form = h("form", { id: "send", novalidate: true, onsubmit: (event) => (event.preventDefault(), submit(channel)) },
     FORMS[channel].map((each) => field(each, change(each.name), problem)),
-    loose ? alert([problem.message, ...problem.errors.map(({ message }) => message)].join(" ")) : null,
+    loose ? alert(wrong(problem)) : null,
     page.may("write") ? h("div", { class: "row" }, h("button", { type: "submit", class: "primary", disabled: busy }, "Send")) : note("The key of this tab may not send."),
     twins(request(channel), given),
   );

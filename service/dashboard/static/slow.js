@@ -1,8 +1,7 @@
 // Slow jobs: what runs longest now, and what ran longest in the last hour.
 
 import { dict, list, number, took } from "./format.js";
-import { card, column, figure, find, head, jobLink, link, queueLink, quiet, table, waiting, when } from "./parts.js";
-import { h } from "./render.js";
+import { card, column, figure, finder, fits, head, jobLink, link, queueLink, quiet, table, waiting, when } from "./parts.js";
 import { at } from "./route.js";
 import { badge } from "./states.js";
 
@@ -11,11 +10,10 @@ export const slow = {
   asks: () => ({ found: { path: "slow?limit=25", every: 3 } }),
   body({ data, query }) {
     const { running, finished, looked_at: looked, complete } = dict(data.found);
-    const wanted = (query.q ?? "").toLowerCase();
-    const shown = (found) => list(found).map(dict).filter(({ job, task, queue }) => `${job} ${task} ${queue}`.toLowerCase().includes(wanted));
+    const shown = (found) => list(found).map(dict).filter(({ job, task, queue }) => fits(query, job, task, queue));
     return [
       head("Slow jobs", complete === false ? quiet(`of the last hour only the latest ${number(looked)} records were looked at`) : null),
-      h("div", { class: "row", key: "filters" }, find("Find a task or a queue", query.q)),
+      finder("Find a task or a queue", query),
       ...(data.found ? [rows("They run now", shown(running), "Nothing runs."), rows("They ended in the last hour", shown(finished), "Nothing has ended, or nothing is kept.", true)] : [waiting()]),
     ];
   },

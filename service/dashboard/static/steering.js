@@ -1,29 +1,22 @@
 // What may be done to a queue: pause and resume it, limit it, and delete what is in it.
 
 import { queueAt } from "./api.js";
-import { command, given } from "./action.js";
-import { write } from "./exact.js";
+import { command, given, resting } from "./action.js";
+import { typed, write } from "./exact.js";
 import { number, plural } from "./format.js";
 import { go, at } from "./route.js";
 
-export const pause = (queue) => ({
-  text: "Pause", path: `${queueAt(queue)}/pause`, title: `Pause ${queue}`,
+export const pause = (queue) => resting("Pause", queueAt(queue), queue, ["queue", queue], {
   note: "No job of it starts until somebody resumes it. What runs goes on.",
   fields: [
     { name: "reason", label: "Reason", hint: "shown to whoever looks" },
     { name: "until", label: "Until", hint: "such as 30m, or a time as 2030-01-31T09:00:00Z; empty for no end" },
     { name: "task", label: "Only the task", hint: "empty for the whole queue" },
   ],
-  body: (values) => write(given(values)),
-  cli: ({ reason, until, task }) => command("queue", "pause", queue, { task, reason, until }),
-  done: () => `${queue} is paused.`,
 });
 
-export const resume = (queue, task) => ({
-  text: task ? `Resume ${task}` : "Resume", path: `${queueAt(queue)}/resume`, title: `Resume ${task ?? queue}`,
-  body: () => write(task ? { task } : {}),
-  cli: () => command("queue", "resume", queue, { task }),
-  done: () => `${task ?? queue} goes on.`,
+export const resume = (queue, task) => resting("Resume", queueAt(queue), task ?? queue, ["queue", queue, { task }], {
+  ...(task ? { text: `Resume ${task}` } : {}), body: () => write({ ...(task ? { task } : {}) }),
 });
 
 export const limit = (queue, { max_waiting }) => ({
@@ -34,7 +27,7 @@ export const limit = (queue, { max_waiting }) => ({
     { name: "rate", label: "Starts", hint: "such as 10/s or 100/5m, or unlimited" },
     { name: "max_waiting", label: "Jobs that may wait", value: max_waiting ? String(max_waiting) : "", hint: "more are refused" },
   ],
-  body: (values) => write(Object.fromEntries(Object.entries(given(values)).map(([name, value]) => [name, /^\d+$/.test(value) ? Number(value) : value]))),
+  body: (values) => write(Object.fromEntries(Object.entries(given(values)).map(([name, value]) => [name, typed(value)]))),
   cli: (values) => command("queue", "limit", queue, values),
   done: () => "The limit holds at once.",
 });

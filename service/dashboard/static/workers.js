@@ -3,8 +3,8 @@
 import { button, command } from "./action.js";
 import { workerAt } from "./api.js";
 import { age, amount, bytes, count, dict, items, list, number, plural, span, took } from "./format.js";
-import { slots } from "./health.js";
-import { card, column, crumbs, facts, figure, find, framed, head, jobLink, link, meter, note, queueLink, quiet, small, table, waiting, warn, when } from "./parts.js";
+import { slots, sum } from "./health.js";
+import { card, column, crumbs, facts, figure, finder, fits, framed, head, jobLink, link, meter, note, queueLink, quiet, small, table, waiting, warn, when } from "./parts.js";
 import { h } from "./render.js";
 import { at } from "./route.js";
 
@@ -28,14 +28,13 @@ export const workers = {
   asks: () => ({ found: { path: "workers", every: 3 } }),
   body({ data, live, query }) {
     const all = data.found ? items(data.found) : live.workers;
-    const wanted = (query.q ?? "").toLowerCase();
-    const found = all.filter((each) => `${each.name} ${each.host} ${list(each.queues).join(" ")}`.toLowerCase().includes(wanted));
-    const busy = [...live.queues.values()].reduce((sum, counts) => sum + count(counts.active), 0);
+    const found = all.filter(({ name, host, queues }) => fits(query, name, host, ...list(queues)));
+    const busy = sum(live, "active");
     const whole = slots(all);
     return [
-      head("Workers", quiet(`${number(busy)} of ${plural(whole, "slot")} busy `), meter(busy, whole)),
-      all.length > 1 ? h("div", { class: "row", key: "filters" }, find("Find a worker, a host or a queue", query.q)) : null,
-      framed(rows(found, all.length)),
+      head("Workers", !data.found || !live.known ? null : quiet(`${number(busy)} of ${plural(whole, "slot")} busy `), meter(busy, whole)),
+      all.length > 1 ? finder("Find a worker, a host or a queue", query) : null,
+      data.found || live.known ? framed(rows(found, all.length)) : waiting(),
     ];
   },
 };
@@ -84,7 +83,7 @@ function told({ notes, overdue }) {
 
 export const worker = {
   title: ({ at }) => at.name,
-  asks: ({ at: { name } }) => ({ found: { path: workerAt(name), every: 2 } }),
+  asks: ({ at: { name } }) => ({ found: { path: workerAt(name), every: 2, isPage: true } }),
   body({ at: { name }, data }) {
     if (!data.found) return [head(name), waiting()];
     const each = dict(data.found);

@@ -3,25 +3,26 @@
 import { query as asked } from "./api.js";
 import { chart } from "./chart.js";
 import { count, dict, list, number, percent, rate, took } from "./format.js";
-import { column, figure, find, framed, head, small, spans, table, waiting } from "./parts.js";
+import { column, figure, finder, fits, framed, head, meter, small, spans, table, waiting } from "./parts.js";
 import { h } from "./render.js";
+import { sends, silent } from "./messaging.js";
 import { said } from "./shown.js";
 
 const COUNTS = ["accepted", "sent", "delivered", "failed", "withheld", "unknown", "retried"];
 
 export const workspaces = {
   title: () => "Workspaces",
-  asks: ({ query }) => ({ stats: { path: `stats?${asked({ by: "workspace,channel", since: query.since ?? "1h" })}`, every: 10 } }),
+  asks: ({ query }) => ({ channels: { path: "channels", every: 60 }, stats: { path: `stats?${asked({ by: "workspace,channel", since: query.since ?? "1h" })}`, every: 10 } }),
   body({ data, query }) {
     const stats = dict(data.stats);
-    const wanted = (query.q ?? "").toLowerCase();
+    if (data.channels && !sends(data.channels).length) return [head("Workspaces"), silent()];
     const found = list(stats.data).map(dict);
     const most = Math.max(1, ...found.map((each) => count(dict(each.counts).sent)));
-    const shown = found.filter((each) => `${said(each.workspace_id ?? "")} ${each.name ?? ""}`.toLowerCase().includes(wanted));
+    const shown = found.filter(({ workspace_id: id, name }) => fits(query, said(id ?? ""), name));
     return [
       head("Workspaces", spans(query, "workspaces")),
       data.stats ? h("div", { class: "charts", key: "charts" }, messages(stats)) : waiting(),
-      h("div", { class: "row", key: "filters" }, find("Find a workspace", query.q)),
+      finder("Find a workspace", query),
       data.stats ? framed(rows(shown, most)) : null,
     ];
   },
@@ -40,15 +41,13 @@ function named({ name, workspace_id }) {
   return id === "*" ? h("b", {}, "others") : [h("b", {}, name ?? id), name && name !== id ? small(id) : null];
 }
 
-const share = (size, most) => h("span", { class: "meter", "aria-hidden": "true", "data-tone": "active" }, h("i", { style: { width: `${((100 * size) / most).toFixed(1)}%` } }));
-
 function rows(found, most) {
   return table({
     name: "Workspaces", items: found, key: (each, index) => `${said(each.workspace_id ?? "")} ${each.channel} ${index}`, none: "No message of this time.",
     columns: [
       column("workspace", named),
       column("channel", ({ channel }) => channel ?? "–"),
-      column("volume", ({ counts }) => share(count(dict(counts).sent), most)),
+      column("volume", ({ counts }) => meter(count(dict(counts).sent), most, "active")),
       ...COUNTS.map((title) => figure(title, ({ counts }) => h("span", { class: title === "failed" && count(dict(counts).failed) ? "error" : "" }, number(dict(counts)[title] ?? 0)))),
       figure("failing", ({ counts }) => percent(count(dict(counts).failed) / (count(dict(counts).sent) + count(dict(counts).failed)))),
       ...["queue", "send", "delivery"].map((name) => figure(`${name} p95`, ({ times }) => took(dict(dict(times)[name]).p95))),

@@ -81,13 +81,14 @@ class WorkerInfo:
 
     def asdict(self) -> dict[str, Any]:
         """The worker as JSON has it, with what it does now."""
-        return {**self.described(), "asked": self.asked, **(self.load.asdict() if self.load else UNSAID)}
+        return {**self.described(), **(self.load.asdict() if self.load else UNSAID)}
 
     def described(self) -> dict[str, Any]:
         """The same without what it does now: what changes seldom."""
         return {
             "name": self.name, "host": self.host, "pid": self.pid, "queues": list(self.queues),
             "concurrency": self.concurrency, "started_at": rfc3339(self.started_at), "version": self.version,
+            "asked": self.asked,
             "overdue": [handler.asdict() for handler in self.overdue],
             "notes": [note.asdict() for note in self.notes],
         }  # fmt: skip

@@ -143,11 +143,13 @@ WRONG = """import("./static/health.js").then(({ troubles }) => {
     const worker = { host: "one", queues: ["a", "b", "c"], concurrency: 2, overdue: [{}],
         notes: [{ text: "is held" }] };
     const queues = new Map([["a", { waiting: 5, active: 2 }], ["b", { held: 1 }], ["c", {}], ["d", { waiting: 2 }]]);
-    const live = { trouble: "", queues, paused: new Map([["b", { reason: "tests" }]]), workers: [worker] };
+    const overdue = new Map([["c", 2]]);
+    const live = { trouble: "", queues, overdue, paused: new Map([["b", { reason: "tests" }]]), workers: [worker] };
     return troubles({
         live, oldest: { a: ago(700) }, stats: [{ queue: "c", completed: 100, failed: 10 }],
         recent: [{ queue: "c", completed: 50, failed: 10 }, { queue: "e", completed: 9 }], unknown: 2,
         schedules: [{ next_at: ago(120) }, { next_at: ago(900), paused: {} }],
+        server: { eviction_policy: "allkeys-lru", persistence: "off" },
     }).map(({ tone, text }) => `${tone}: ${text}`);
 })"""
 
@@ -156,9 +158,12 @@ async def test_what_is_wrong_is_said_in_words_the_worst_first(page: Page, servic
     await page.open(f"{service.url}/")
     await page.until(LIVE)
     assert await page.run(WRONG) == [
+        "bad: The queue server removes jobs when it is full: its eviction policy is allkeys-lru.",
+        "bad: 2 delayed jobs are overdue: no worker and no scheduler runs them.",
         "bad: The oldest job of a has waited 12 min.",
         "bad: No worker serves d: 2 jobs wait.",
         "bad: 1 schedule is late by 2 min: no scheduler runs.",
+        "warn: The queue server writes nothing to disk: a restart loses jobs.",
         "warn: b is paused: tests. 1 job waits.",
         "warn: All 2 slots are busy, and 7 jobs wait.",
         "warn: Failures rise in c: 10 of 60 (17 %) of late.",

@@ -125,8 +125,8 @@ async def test_a_key_of_some_queues_is_told_to_be_that(page: Page, service: Serv
 async def test_a_value_between_two_gaps_is_a_dot_that_is_seen(page: Page, service: Service) -> None:
     await page.open(f"{service.url}/")
     await page.until(LIVE)
-    dots = """Promise.all(["chart", "render"].map((name) => import(`./static/${name}.js`)))
-      .then(([{ spark }, { patch }]) => {
+    dots = """Promise.all(["chart", "render"].map((name) => import(`./static/${name}.js`))).then((all) => {
+        const [{ spark }, { patch }] = all;
         const place = document.createElement("div");
         document.body.append(place);
         patch(place, spark([null, 3, null, 1, 2], "good", "some"));
@@ -134,3 +134,24 @@ async def test_a_value_between_two_gaps_is_a_dot_that_is_seen(page: Page, servic
         return [dots.getAttribute("d"), getComputedStyle(dots).strokeWidth];
     })"""
     assert await page.run(dots) == ["M25.0 0.0h.01", "5px"]
+
+
+async def test_a_kind_of_which_there_is_much_is_one_line_and_hides_no_other(
+    page: Page, service: Service
+) -> None:
+    for number in range(20):
+        await service.engine.enqueue(f"queue-{number}", "task", 1)
+    await service.engine.queue("paused").pause("for a test")
+    await service.engine.enqueue("paused", "task", 1)
+    await page.open(f"{service.url}/")
+    await page.shows("20 queues in which jobs wait are served by no worker.", ".health")
+    await page.shows("paused is paused: for a test.", ".health")
+    await page.click("20 queues in which jobs wait are served by no worker.")
+    await page.until("location.hash === '#/queues'")
+
+
+async def test_where_nobody_works_it_is_not_said_that_all_is_well(page: Page, service: Service) -> None:
+    await service.engine.enqueue("orders", "task", 1, delay=600)
+    await page.open(f"{service.url}/")
+    await page.shows("No worker runs: jobs wait until one starts.", ".health")
+    assert "All is well" not in await page.text("main")

@@ -3,7 +3,7 @@
 //   scope         what the key must allow: admin, where it says nothing
 //   method, path  of the request, a POST where it says nothing, the path also as path(values); body(values, found) its body as JSON text, headers(values)
 //   check(values) throws for what cannot be sent
-//   cli(values)   the same on the command line; null where there is none
+//   cli(values)   the same on the command line
 //   title, note   what the dialog says before; a note may depend on the values
 //   prepare(values)  finds out, while the dialog is open, what must be known before it is done: values.found
 //   fields        what is asked: { name, label, kind, value, options, required, hint }
@@ -12,7 +12,7 @@
 //   done(answer)  what follows; may give back a text, or a tree
 
 import * as api from "./api.js";
-import { write } from "./exact.js";
+import { typed, write } from "./exact.js";
 import { list } from "./format.js";
 import { page } from "./page.js";
 import { alert, quiet, wrong } from "./parts.js";
@@ -59,9 +59,15 @@ export function button(action, props = {}) {
   return h("button", { "data-act": action.text, ...props, class: tone, onclick: () => begin(action) }, action.text);
 }
 
+/** What fields begin with. */
+export const initial = (fields = []) => Object.fromEntries(fields.map(({ name, value }) => [name, value ?? ""]));
+
+/** Limits as a person wrote them. */
+export const limits = (values) => write(Object.fromEntries(Object.entries(given(values)).map(([name, value]) => [name, typed(value)])));
+
 /** Ask what is needed, and do it. */
 export function begin(action) {
-  const values = Object.fromEntries((action.fields ?? []).map(({ name, value }) => [name, value ?? ""]));
+  const values = initial(action.fields);
   const state = { action, values, error: null, busy: false };
   const again = present(state, draw);
   if (action.prepare) prepared(state, again);

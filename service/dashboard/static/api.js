@@ -60,7 +60,7 @@ export async function send(method, path, body, more = {}) {
 const name = (text) => encodeURIComponent(text).replace(/^\.\.?$/, "%20$&");
 export const query = (values) => new URLSearchParams(Object.entries(values).filter(([, value]) => value)).toString();
 export const queueAt = (queue) => `queues/${name(queue)}`;
-export const jobAt = (queue, id) => `queues/${name(queue)}/jobs/${name(id)}`;
-export const groupAt = (queue, group) => `queues/${name(queue)}/groups/${name(group)}`;
+export const jobAt = (queue, id) => `${queueAt(queue)}/jobs/${name(id)}`;
+export const groupAt = (queue, group) => `${queueAt(queue)}/groups/${name(group)}`;
 export const workerAt = (worker) => `workers/${name(worker)}`;
 export const scheduleAt = (schedule) => `schedules/${name(schedule)}`;

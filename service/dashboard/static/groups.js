@@ -1,8 +1,7 @@
 // The groups of a queue: what waits, what runs, and how much of its limit each uses.
 
-import { button, command, resting } from "./action.js";
+import { button, command, limits, resting } from "./action.js";
 import { groupAt, queueAt } from "./api.js";
-import { typed, write } from "./exact.js";
 import { amount, dict, number, span } from "./format.js";
 import { card, column, facts, figure, framed, head, jobLink, link, mark, meter, once, table, tabs, waiting } from "./parts.js";
 import { parts } from "./queue.js";
@@ -11,7 +10,6 @@ import { at } from "./route.js";
 
 const said = (limit) => Object.entries(dict(limit)).map(([name, value]) => `${name.replace("_", " ")} ${value}`).join(", ");
 
-const FIELDS = ["concurrency", "rate", "weight", "max_waiting"];
 const limited = (queue, group, own) => ({
   text: "Limit", scope: "admin", method: "PUT", path: groupAt(queue, group), title: `Limit the group ${group}`,
   note: "The limit in full: what is empty goes back to what is said of every group.",
@@ -21,7 +19,7 @@ const limited = (queue, group, own) => ({
     { name: "weight", label: "Weight", value: String(own.weight ?? ""), hint: "its share beside others" },
     { name: "max_waiting", label: "Jobs that may wait", value: String(own.max_waiting ?? ""), hint: "a number, or unlimited" },
   ],
-  body: (values) => write(Object.fromEntries(FIELDS.filter((name) => values[name]).map((name) => [name, typed(values[name])]))),
+  body: limits,
   cli: (values) => command("group", "limit", queue, group, values),
   done: () => "The limit holds at once.",
 });

@@ -7,12 +7,17 @@ const LONG = 60; // seconds a job may wait until it is told
 const VERY_LONG = 600;
 const LATE = 60; // seconds behind its planned time: nobody plans
 const SHARE = 0.05; // failed of ended in the last minutes
+const FEW = 3; // lines of a kind that are told one by one; of more there is one
+const MANY = {
+  paused: ["queues are paused", "queues"], unserved: ["queues in which jobs wait are served by no worker", "queues"], old: ["queues have jobs that have waited long", "queues"],
+  failing: ["queues have jobs that fail", "failures"],
+};
 
 /** Jobs that could start now, were it not for somebody or something. */
 export const unstarted = (counts) => count(dict(counts).waiting) + count(dict(counts).held);
 
-/** The workers that serve a queue; of a queue's name nobody knows a pattern. */
-export const serving = (workers, queue) => workers.filter((worker) => list(worker.queues).includes(queue));
+/** The workers that serve a queue and take jobs; of a queue's name nobody knows a pattern. */
+export const serving = (workers, queue) => workers.filter(({ queues, state, asked }) => state !== "quiet" && state !== "stopping" && !asked && list(queues).includes(queue));
 
 /** How many jobs of all queues are in a state. */
 export const sum = (live, state) => [...live.queues.values()].reduce((whole, counts) => whole + count(counts[state]), 0);
@@ -20,9 +25,10 @@ export const sum = (live, state) => [...live.queues.values()].reduce((whole, cou
 export const slots = (workers) => workers.reduce((sum, worker) => sum + count(worker.concurrency), 0);
 
 /** What is wrong: { tone, text, address }, and nothing where all is well. */
-export function troubles({ live, oldest = {}, stats = [], recent = [], schedules = [], unknown = 0, operations = [] }) {
+export function troubles({ live, oldest = {}, stats = [], recent = [], schedules = [], unknown = 0, operations = [], server = {} }) {
   const found = [
-    ...ofServer(live),
+    ...ofServer(live, server),
+    ...ofNobody(live),
     ...[...live.queues].flatMap(([queue, counts]) => ofQueue(live, queue, counts, oldest[queue])),
     ...ofSlots(live),
     ...recent.flatMap((each) => ofFailures(each, stats.find(({ queue }) => queue === each.queue))),
@@ -31,10 +37,28 @@ export function troubles({ live, oldest = {}, stats = [], recent = [], schedules
     ...(unknown > 0 ? [{ tone: "warn", text: `Of ${plural(unknown, "message")} nobody knows whether they were sent.`, address: at("messaging", "unknown") }] : []),
     ...operations.filter(({ state }) => state === "stopped" || state === "failed").map(ofOperation),
   ];
-  return found.sort((one, other) => (one.tone === "bad" ? 0 : 1) - (other.tone === "bad" ? 0 : 1));
+  const kinds = new Map();
+  for (const each of found.sort((one, other) => (one.tone === "bad" ? 0 : 1) - (other.tone === "bad" ? 0 : 1))) {
+    kinds.set(each.kind ?? each, [...(kinds.get(each.kind ?? each) ?? []), each]);
+  }
+  return [...kinds].flatMap(([kind, all]) => (all.length > FEW ? { tone: all[0].tone, text: `${number(all.length)} ${MANY[kind][0]}.`, address: at(MANY[kind][1]) } : all));
 }
 
-const ofServer = (live) => (live.trouble ? [{ tone: "bad", text: live.trouble }] : []);
+function ofServer({ trouble }, { eviction_policy: policy, persistence }) {
+  return [
+    ["bad", trouble],
+    ["bad", policy && policy !== "noeviction" && `The queue server removes jobs when it is full: its eviction policy is ${policy}.`],
+    ["bad", persistence === "failing" && "The queue server cannot write its data: a restart loses jobs."],
+    ["warn", persistence === "off" && "The queue server writes nothing to disk: a restart loses jobs."],
+  ].filter(([, text]) => text).map(([tone, text]) => ({ tone, text }));
+}
+
+/** Nobody works, or nobody makes delayed jobs wait. */
+function ofNobody(live) {
+  const late = [...live.overdue.values()].reduce((whole, size) => whole + count(size), 0);
+  if (late) return [{ tone: "bad", text: `${plural(late, "delayed job is", "delayed jobs are")} overdue: no worker and no scheduler runs them.`, address: at("queues") }];
+  return live.workers.length || sum(live, "waiting") + sum(live, "held") ? [] : [{ tone: "warn", text: "No worker runs: jobs wait until one starts.", address: at("workers") }];
+}
 
 function ofQueue(live, queue, counts, since) {
   const waits = unstarted(counts);
@@ -43,14 +67,14 @@ function ofQueue(live, queue, counts, since) {
   if (pause) {
     const { reason, until } = dict(pause);
     const ends = until ? `, ends in ${span(-age(until))}` : "";
-    return [{ tone: "warn", text: `${queue} is paused${reason ? `: ${reason}` : ""}${ends}. ${plural(waits, "job waits", "jobs wait")}.`, address }];
+    return [{ kind: "paused", tone: "warn", text: `${queue} is paused${reason ? `: ${reason}` : ""}${ends}. ${plural(waits, "job waits", "jobs wait")}.`, address }];
   }
   if (waits && !serving(live.workers, queue).length) {
-    return [{ tone: "bad", text: `No worker serves ${queue}: ${plural(waits, "job waits", "jobs wait")}.`, address }];
+    return [{ kind: "unserved", tone: "bad", text: `No worker serves ${queue}: ${plural(waits, "job waits", "jobs wait")}.`, address }];
   }
   const waited = age(since);
   if (!(waits && waited > LONG)) return [];
-  return [{ tone: waited > VERY_LONG ? "bad" : "warn", text: `The oldest job of ${queue} has waited ${span(waited)}.`, address }];
+  return [{ kind: "old", tone: waited > VERY_LONG ? "bad" : "warn", text: `The oldest job of ${queue} has waited ${span(waited)}.`, address }];
 }
 
 /** Queues that the same workers serve share their slots. */
@@ -69,7 +93,7 @@ function ofFailures({ queue, ...recent }, whole) {
   const before = count(dict(whole).failed) - failed;
   const isRising = failed / ended > (before / (before + count(dict(whole).completed) - count(recent.completed)) || 0);
   const share = percent(failed / ended);
-  return [{ tone: failed / ended >= 0.5 ? "bad" : "warn", text: `${isRising ? "Failures rise" : "Jobs fail"} in ${queue}: ${number(failed)} of ${number(ended)} (${share}) of late.`, address: at("failures", { queue }) }];
+  return [{ kind: "failing", tone: failed / ended >= 0.5 ? "bad" : "warn", text: `${isRising ? "Failures rise" : "Jobs fail"} in ${queue}: ${number(failed)} of ${number(ended)} (${share}) of late.`, address: at("failures", { queue }) }];
 }
 
 function ofSchedules(schedules) {

@@ -1,6 +1,6 @@
 // One job: what it is, what became of it, why it does not run, and what may be done to it.
 
-import { button, copy, curl, isWhole } from "./action.js";
+import { button, copy, curl, initial, isWhole } from "./action.js";
 import { jobAt } from "./api.js";
 import { changes } from "./change.js";
 import { deliveryCard } from "./deliveries.js";
@@ -99,7 +99,7 @@ function beside(found, data) {
 
 /** Each act beside its twins, as it stands before anything is asked. */
 function twin(action) {
-  const values = Object.fromEntries((action.fields ?? []).map(({ name, value }) => [name, value ?? ""]));
+  const values = initial(action.fields);
   if (!isWhole(action, values)) return null;
   const line = action.cli(values);
   return h("div", { class: "twin", key: action.text }, h("span", {}, action.text), h("code", { tabindex: 0, title: line }, line), copying("Copy", line), copying("curl", curl(action, values)));

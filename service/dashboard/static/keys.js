@@ -9,7 +9,7 @@ const KEYS = [
   ["?", "this list"],
   ["/", "search on this page, or everywhere"],
   ["Ctrl K", "go to any page, queue, or job by its id"],
-  ["g, then a letter", "go to a page: o overview, q queues, f failures, l slow jobs, s schedules, w workers, m messaging, p workspaces, c capacity, a activity, n new job"],
+  ["g, then a letter", "go to a page: "],
   ["j and k", "the next and the previous row"],
   ["Enter", "open the row"],
   ["← → + -", "on a chart: its values, a part of it larger, and all"],
@@ -27,7 +27,7 @@ export function listen({ toggle, pages }) {
     const page = Date.now() - leader < SECOND && pages().find(([, , key]) => key === event.key);
     leader = event.key === "g" ? Date.now() : 0;
     if (page) return done(event, () => go(at(page[0])));
-    const act = { "?": help, "/": () => search(pages), j: () => step(1), k: () => step(-1), ".": toggle }[event.key];
+    const act = { "?": () => help(pages()), "/": () => search(pages), j: () => step(1), k: () => step(-1), ".": toggle }[event.key];
     if (act) done(event, act);
   });
   document.querySelector(".skip").addEventListener("click", (event) => done(event, () => document.getElementById("main").focus()));
@@ -57,10 +57,10 @@ function step(by) {
   row?.scrollIntoView({ block: "nearest" });
 }
 
-function help() {
+function help(pages) {
   present({}, () => [
     h("h2", { id: "dialog-title" }, "Keys"),
-    h("dl", { class: "facts keys" }, KEYS.map(([key, text]) => h("div", {}, h("dt", {}, h("kbd", {}, key)), h("dd", {}, text)))),
+    h("dl", { class: "facts keys" }, KEYS.map(([key, text]) => h("div", {}, h("dt", {}, h("kbd", {}, key)), h("dd", {}, text, text.endsWith(" ") ? pages.map(([, name, letter]) => `${letter} ${name}`).join(", ") : null)))),
     h("div", { class: "row end" }, h("button", { class: "primary", onclick: close }, "Close")),
   ]);
 }

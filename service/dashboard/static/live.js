@@ -7,7 +7,7 @@ const STALE = 5_000;
 const CHANGES = 200;
 
 /** `queues` and `paused` by name: maps, as a queue may be called __proto__. */
-let told = { queues: new Map(), paused: new Map(), workers: [], heardAt: 0 };
+let told = { queues: new Map(), paused: new Map(), overdue: new Map(), workers: [], heardAt: 0 };
 let shown = told;
 let trouble = "";
 let changes = [];
@@ -17,6 +17,8 @@ export const live = {
   frozen: false,
   get queues() { return shown.queues; },
   get paused() { return shown.paused; },
+  /** How many delayed jobs of a queue should wait already. */
+  get overdue() { return shown.overdue; },
   get workers() { return shown.workers; },
   get changes() { return changes; },
   /** Whether anything was heard yet. */
@@ -43,9 +45,9 @@ function hear(name, data) {
     if (counts === null) queues.delete(queue);
     else queues.set(queue, dict(counts));
   }
-  const paused = data.paused === undefined ? told.paused : new Map(Object.entries(dict(data.paused)));
+  const [paused, overdue] = ["paused", "overdue"].map((name) => (data[name] === undefined ? told[name] : new Map(Object.entries(dict(data[name])))));
   const workers = data.workers === undefined ? told.workers : list(data.workers).map(dict);
-  told = { queues, paused, workers, heardAt: Date.now() };
+  told = { queues, paused, overdue, workers, heardAt: Date.now() };
   if (!live.frozen) shown = told;
 }
 

@@ -2,7 +2,7 @@
 
 import { query as asked } from "./api.js";
 import { button } from "./action.js";
-import { write } from "./exact.js";
+import { typed, write } from "./exact.js";
 import { count, dict, items, list, number, plural } from "./format.js";
 import { unknownDeliveries } from "./deliveries.js";
 import { channels } from "./overview.js";
@@ -68,7 +68,7 @@ const FIELDS = [
   { name: "contactId", label: "Or a contact", hint: "its id, with its workspace" },
   { name: "workspaceId", label: "Workspace", hint: "empty for all" },
 ];
-const given = (values) => Object.fromEntries(FIELDS.map(({ name }) => [name, values[name]?.trim()]).filter(([, value]) => value).map(([name, value]) => [name, name === "workspaceId" && /^[1-9]\d{0,14}$/.test(value) ? Number(value) : value]));
+const given = (values) => Object.fromEntries(FIELDS.map(({ name }) => [name, values[name]?.trim()]).filter(([, value]) => value).map(([name, value]) => [name, name === "workspaceId" ? typed(value) : value]));
 
 const added = { text: "Add an opt-out", scope: "write", path: "opt-outs", title: "Send no more messages", fields: FIELDS, body: (values) => write(given(values)), done: () => "No more messages go there." };
 const removed = { text: "Take one back", scope: "write", path: "opt-outs/remove", title: "Send messages again", fields: FIELDS, body: (values) => write(given(values)), done: () => "Messages go there again." };

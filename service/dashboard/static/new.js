@@ -65,7 +65,7 @@ async function submit() {
     const made = await send("POST", act.path(), act.body());
     go(at("queues", made.queue, "jobs", made.id));
   } catch (problem) {
-    page.set({ busy: false, problem: Object.assign(problem, { errors: problem.errors ?? [] }) });
+    page.set({ busy: false, problem });
     setTimeout(() => document.querySelector("#new [aria-invalid]")?.focus(), 20);
   }
 }

@@ -23,6 +23,7 @@ export const overview = {
     stats: { path: `stats?${asked({ by: "queue", since: query.since ?? "1h" })}`, every: 10 },
     schedules: { path: "schedules", every: 30 },
     operations: { path: "operations", every: 15 },
+    server: { path: "server", every: 15 },
     ...(channels.length ? { unknown: { path: "deliveries/unknown?limit=1", every: 30, maybe: true } } : {}),
     ...(data.stats ? { recent: { path: `stats?${asked({ by: "queue", since: "5m" })}`, every: 15 }, ...(channels.length ? { channels: { path: "channels", every: 15 } } : {}) } : {}),
     ...Object.fromEntries(busiest(live).map((queue) => [oldestOf(queue), { path: `${queueAt(queue)}/jobs?state=${count(live.queues.get(queue).waiting) ? "waiting" : "held"}&limit=1`, every: 10 }])),
@@ -51,17 +52,17 @@ function health(page, stats) {
   if (!live.known) return h("div", { class: "health", key: "health" }, h("p", {}, live.trouble || "Asking the server …"));
   const found = troubles({
     live, stats, recent: items(data.recent), oldest: oldest(page), schedules: items(data.schedules), operations: items(data.operations),
-    unknown: count(dict(data.unknown).total),
+    unknown: count(dict(data.unknown).total), server: dict(data.server),
   });
   if (!found.length) return h("div", { class: "health", "data-tone": "good", key: "health" }, h("p", { role: "status" }, h("strong", {}, "All is well. "), well(live)));
   return h("ul", { class: "health", "data-tone": found[0].tone, key: "troubles", "aria-label": "What is wrong" },
-    found.slice(0, 12).map(({ tone, text, address }) => h("li", { key: text, "data-tone": tone }, address ? link(address, text) : text)),
-    found.length > 12 ? h("li", { key: "more" }, `and ${number(found.length - 12)} more`) : null,
+    found.map(({ tone, text, address }) => h("li", { key: text, "data-tone": tone }, address ? link(address, text) : text)),
   );
 }
 
 function well(live) {
-  return `${plural(live.workers.length, "worker")} with ${plural(slots(live.workers), "slot")} ${live.workers.length === 1 ? "serves" : "serve"} ${plural(live.queues.size, "queue")}.`;
+  const [all, served] = [live.queues.size, [...live.queues.keys()].filter((queue) => serving(live.workers, queue).length).length];
+  return `${plural(live.workers.length, "worker")} with ${plural(slots(live.workers), "slot")} ${live.workers.length === 1 ? "serves" : "serve"} ${served < all ? `${number(served)} of ` : ""}${plural(all, "queue")}.`;
 }
 
 /** What was done in a time, not what is kept; and what is there now. */

@@ -36,7 +36,7 @@ export const when = (time) => (since(time) ? h("time", { title: time, datetime: 
 export const facts = (values) =>
   h("dl", { class: "facts" },
     Object.entries(values)
-      .filter(([, value]) => value !== null && value !== undefined && value !== "" && value !== NONE && value !== false)
+      .filter(([, value]) => ![null, undefined, "", NONE, false].includes(value))
       .map(([name, value]) => h("div", { key: name }, h("dt", {}, name), h("dd", {}, value))),
   );
 

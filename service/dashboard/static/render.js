@@ -12,7 +12,7 @@ const LATE = new Set(["value", "checked"]); // properties, set behind the childr
 
 const USUAL = { button: { type: "button" }, input: { autocomplete: "off" } };
 
-const isGiven = (child) => child !== null && child !== undefined && child !== false && child !== true;
+const isGiven = (child) => child != null && typeof child !== "boolean";
 
 /** h("p", {class: "note"}, "text", h("b")): attributes, listeners ("onclick"), a "key" among its siblings, and children. */
 export function h(tag, props, ...children) {

@@ -1,8 +1,8 @@
 // A message from a form, and its way until it is delivered.
 
-import { field, twins } from "./action.js";
+import { field, initial, twins } from "./action.js";
 import * as api from "./api.js";
-import { write } from "./exact.js";
+import { typed as digits, write } from "./exact.js";
 import { count, dict } from "./format.js";
 import { isSent } from "./job.js";
 import { page } from "./page.js";
@@ -23,10 +23,10 @@ const FORMS = {
   ],
 };
 
-const values = (channel) => ({ ...Object.fromEntries(FORMS[channel].map(({ name, value }) => [name, value ?? ""])), ...dict(page.local[`form ${channel}`]) });
+const values = (channel) => ({ ...initial(FORMS[channel]), ...dict(page.local[`form ${channel}`]) });
 
 /** Digits are a number, as the provider knows it; anything else is a string, and the server has the last word. */
-const typed = (name, text) => (/^workspace_?id$/i.test(name) && /^[1-9]\d{0,14}$/.test(text) ? Number(text) : name === "delay" && /^-?[\d.]+$/.test(text) ? Number(text) : text);
+const typed = (name, text) => (/^workspace_?id$|^delay$/i.test(name) ? digits(text) : text);
 
 const EMPTY = new Set(["contactId", "delay"]); // left out where nothing is written
 const request = (channel) => ({
@@ -39,7 +39,7 @@ export function sending(_page, channel) {
   const { problem, sent, busy } = page.local;
   const given = values(channel);
   const change = (name) => (event) => page.set({ [`form ${channel}`]: { ...dict(page.local[`form ${channel}`]), [name]: event.target.value } });
-  const loose = problem && !problem.errors.some(({ pointer }) => FORMS[channel].some(({ name }) => pointer === `/${name}`));
+  const loose = problem && !problem.errors?.some(({ pointer }) => FORMS[channel].some(({ name }) => pointer === `/${name}`));
   const form = h("form", { id: "send", novalidate: true, onsubmit: (event) => (event.preventDefault(), submit(channel)) },
     FORMS[channel].map((each) => field(each, change(each.name), problem)),
     loose ? alert(wrong(problem)) : null,
@@ -58,7 +58,7 @@ async function submit(channel) {
     const sent = await api.send("POST", path, body(given));
     page.set({ sent, busy: false });
   } catch (error) {
-    page.set({ problem: Object.assign(error, { errors: error.errors ?? [] }), busy: false });
+    page.set({ problem: error, busy: false });
     setTimeout(() => document.querySelector("#send [aria-invalid]")?.focus(), 20);
   }
 }

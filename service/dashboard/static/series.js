@@ -18,21 +18,10 @@ function figures(told) {
 
 /** Throughput, waits and runs of some statistics. */
 export function charts({ times, step, points }) {
-  const perSecond = (name) => points.map((point) => point[name] / step);
-  const spread = (kind) => [
-    { title: "p50", tone: "calm", values: points.map((point) => point[kind].p50) },
-    { title: "p95", tone: "active", values: points.map((point) => point[kind].p95) },
-    { title: "p99", tone: "warn", values: points.map((point) => point[kind].p99) },
-  ];
+  const lines = (tones, valueOf) => Object.entries(tones).map(([title, tone]) => ({ title, tone, values: points.map((point) => valueOf(point, title)) }));
+  const spread = (kind) => lines({ p50: "calm", p95: "active", p99: "warn" }, (point, part) => point[kind][part]);
   return [
-    chart({
-      name: "Throughput", times, said: rate,
-      series: [
-        { title: "completed", tone: "good", values: perSecond("completed") },
-        { title: "failed", tone: "bad", values: perSecond("failed") },
-        { title: "retried", tone: "warn", values: perSecond("retried") },
-      ],
-    }),
+    chart({ name: "Throughput", times, said: rate, series: lines({ completed: "good", failed: "bad", retried: "warn" }, (point, name) => point[name] / step) }),
     chart({ name: "Wait before a start", times, said: took, series: spread("wait") }),
     chart({ name: "Run", times, said: took, series: spread("run") }),
   ];

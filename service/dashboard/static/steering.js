@@ -1,8 +1,8 @@
 // What may be done to a queue: pause and resume it, limit it, and delete what is in it.
 
 import { queueAt } from "./api.js";
-import { command, given, resting } from "./action.js";
-import { typed, write } from "./exact.js";
+import { command, limits, resting } from "./action.js";
+import { write } from "./exact.js";
 import { number, plural } from "./format.js";
 import { go, at } from "./route.js";
 
@@ -27,7 +27,7 @@ export const limit = (queue, { max_waiting }) => ({
     { name: "rate", label: "Starts", hint: "such as 10/s or 100/5m, or unlimited" },
     { name: "max_waiting", label: "Jobs that may wait", value: max_waiting ? String(max_waiting) : "", hint: "more are refused" },
   ],
-  body: (values) => write(Object.fromEntries(Object.entries(given(values)).map(([name, value]) => [name, typed(value)]))),
+  body: limits,
   cli: (values) => command("queue", "limit", queue, values),
   done: () => "The limit holds at once.",
 });

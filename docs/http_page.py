@@ -28,8 +28,9 @@ def http() -> str:
         "`/api/docs`, without a network, with an example for each route; `/api/v1/openapi.json` is the same as "
         "OpenAPI 3.1, and `/api/v1` an index.",
         table(("Method", "Path", "Scope", "Does", "Answers"), rows),
-        "`Prefer: wait=N` (1 to 60 seconds) on a route that makes a job waits for its end: 200 with the finished "
-        "job, or 202 with the job as it is when the time is over. `Idempotency-Key` on "
+        "`Prefer: wait=N` (a whole number of seconds, 1 to 60) on a route that makes a job waits for its end: 200 "
+        "with the finished job, or 202 with the job as it is when the time is over. What is no such number is ignored, "
+        "as RFC 7240 has it: without `Preference-Applied` nothing was waited for. `Idempotency-Key` on "
         "`POST /api/v1/queues/{queue}/jobs`, and on the routes of text messages and e-mail, makes the request safe to "
         "send again: [the first answer comes again](../how-to/unique.md#over-http-and-on-the-command-line) for 24 "
         "hours. Others that make something refuse it with 422; a reply of a model is made once for its `message_id`.",

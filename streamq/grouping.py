@@ -9,6 +9,7 @@ from typing import Any, Final
 from streamq.errors import FieldError, InvalidPayload
 from streamq.model import codec
 from streamq.model.group import FORM, is_group
+from streamq.model.masked import MASK
 from streamq.model.shown import as_given
 
 GroupOf = str | Callable[[Any], str | None]
@@ -39,18 +40,39 @@ def wrong_grouping(group: object) -> str:
     return "" if is_group(sample) else f"{said}{FORM}"
 
 
-def group_of(task: str, group: GroupOf, encoded: bytes, read: Callable[[bytes], Any]) -> str:
-    """The group of a job with this payload; empty for none. Raises ``InvalidPayload`` where it cannot be made."""
-    make = _filled if isinstance(group, str) else _asked
-    made = make(task, group, codec.loads(encoded) if isinstance(group, str) else read(encoded))
+class _Unmade(Exception):
+    """There is none. ``reason`` says why, with ``value`` in the place of ``{}``."""
+
+    def __init__(self, reason: str, value: str) -> None:
+        self.reason, self.value = reason, value
+        super().__init__(reason)
+
+
+def group_of(
+    task: str, group: GroupOf, encoded: bytes, read: Callable[[bytes], Any], *, hides: bool = False
+) -> str:
+    """The group of a job with this payload; empty for none. Raises ``InvalidPayload`` where it cannot be made, which
+    quotes nothing of a payload that ``hides`` a part."""
+    try:
+        return _made(group, encoded, read)
+    except _Unmade as error:
+        said = error.reason.replace("{}", MASK if hides else error.value)
+        cause = None if hides else error.__cause__
+        raise InvalidPayload(task, [FieldError("", "group", said)]) from cause
+
+
+def _made(group: GroupOf, encoded: bytes, read: Callable[[bytes], Any]) -> str:
+    made: Any = (
+        _filled(group, codec.loads(encoded)) if isinstance(group, str) else _asked(group, read(encoded))
+    )
     if made is None:
         return ""
     if not is_group(made):
-        raise _refused(task, f"its group {as_given(made)} cannot name one: {FORM}")
+        raise _Unmade(f"its group {{}} cannot name one: {FORM}", as_given(made))
     return str(made)
 
 
-def _filled(task: str, template: Any, payload: Any) -> str:
+def _filled(template: str, payload: Any) -> str:
     made = []
     for literal, name, _, _ in Formatter().parse(template):
         made.append(literal)
@@ -59,18 +81,14 @@ def _filled(task: str, template: Any, payload: Any) -> str:
             for member in name.split("."):
                 value = value.get(member) if isinstance(value, dict) else None
             if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-                said = f"its group is made of {name!r}, which is {as_given(value)}: it must be text or a whole number"
-                raise _refused(task, said)
+                said = f"its group is made of {name!r}, which is {{}}: it must be text or a whole number"
+                raise _Unmade(said, as_given(value))
             made.append(str(value))
     return "".join(made)
 
 
-def _asked(task: str, group: Any, payload: Any) -> Any:
+def _asked(group: Any, payload: Any) -> Any:
     try:
         return group(payload)
     except Exception as error:  # code of the program's own
-        raise _refused(task, f"its group cannot be made: {type(error).__name__}: {error}") from error
-
-
-def _refused(task: str, reason: str) -> InvalidPayload:
-    return InvalidPayload(task, [FieldError("", "group", reason)])
+        raise _Unmade(f"its group cannot be made: {type(error).__name__}: {{}}", str(error)) from error

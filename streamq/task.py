@@ -215,7 +215,9 @@ class Task(Generic[P, R]):
 
     def group_for(self, encoded: bytes) -> str:
         """The group that the task makes of a payload; empty for none. Raises ``InvalidPayload``."""
-        return group_of(self.name, self.group, encoded, self._payload.read) if self.group is not None else ""
+        if self.group is None:
+            return ""
+        return group_of(self.name, self.group, encoded, self._payload.read, hides=self.hides)
 
     def _own(self, said: Terms) -> Terms:
         """Terms with what each job of the task says in its headers. Raises ``InvalidLimit`` for too many units."""

@@ -26,7 +26,7 @@ from ..http.answers import Answer
 from ..http.auth import Scope
 from ..http.failures import OF_ENGINE, OUTAGES
 from ..http.fields import Invalid, of_payload
-from ..http.inputs import Delay, Instant, Request, of_option, one_time
+from ..http.inputs import INTEGER, Delay, Instant, Request, of_option, one_time
 from ..http.problems import BAD_IF_MATCH
 from ..http.requests import expected_version
 from ..http.route import Asked, Route, Success
@@ -39,7 +39,7 @@ LINE: Final = 500
 """Characters of a reason, which is shown on one line."""
 
 Line = Annotated[str, Field(max_length=LINE, pattern=r"^[^\n]*$")]
-Version = Annotated[int | None, Field(ge=0, le=10**9)]
+Version = Annotated[int | None, Field(ge=0, le=10**9), INTEGER]
 
 
 # -- what requests carry -----------------------------------------------------------------------------------------

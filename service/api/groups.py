@@ -11,7 +11,7 @@ from streamq import OPTIONS, Group, InvalidLimit, UsageError
 
 from ..http.auth import Scope
 from ..http.failures import OF_ENGINE, OUTAGES
-from ..http.inputs import WHOLE, Request, of_option
+from ..http.inputs import WHOLE, Most, Request, of_option
 from ..http.route import Asked, Route, Success
 from ..site import Site
 from .changes import Line
@@ -72,10 +72,10 @@ class LimitRequest(Request):
     said of every group. A ``breaker`` closes the gate for a while when so many fail, such as ``50%/1m``.
     """
 
-    concurrency: int | Literal["unlimited"] | None = None
+    concurrency: Most = None
     rate: str | None = None
     weight: float | None = None
-    max_waiting: int | Literal["unlimited"] | None = None
+    max_waiting: Most = None
     order: Literal["strict", "pass"] | None = None
     breaker: str | None = None
 

@@ -22,7 +22,7 @@ from ..http.answers import Answer
 from ..http.auth import Scope
 from ..http.failures import OF_ENGINE, OUTAGES
 from ..http.fields import Invalid, field_error
-from ..http.inputs import Request
+from ..http.inputs import INTEGER, Request
 from ..http.route import Asked, Route, Success
 from ..site import Site
 from .changes import Line
@@ -74,7 +74,7 @@ class BulkRequest(Request):
     reason: Line = ""
     by: Line = ""
     rate: float | str | None = None
-    canary: Annotated[int | None, Field(ge=1, le=100)] = None
+    canary: Annotated[int | None, Field(ge=1, le=100), INTEGER] = None
     dry_run: bool = False
     confirm: Annotated[str | None, Field(min_length=1, max_length=100)] = None
 

@@ -27,7 +27,7 @@ from ..http.answers import Answer
 from ..http.auth import Scope
 from ..http.failures import OF_ENGINE, OUTAGES
 from ..http.fields import Invalid, of_payload
-from ..http.inputs import TIME_HINT, WHOLE, Request, of_option, said
+from ..http.inputs import INTEGER, TIME_HINT, WHOLE, Request, of_option, said
 from ..http.route import Asked, Route, Success
 from ..json_text import encoded
 from ..site import Site
@@ -83,7 +83,7 @@ class ScheduleBody(Request):
     queue: str | None = None
     payload: Any = None
     calendar: CalendarBody | None = None
-    version: Annotated[int | None, Field(ge=0)] = None
+    version: Annotated[int | None, Field(ge=0), INTEGER] = None
 
     def options(self) -> dict[str, Any]:
         """The options that were given, as the engine takes them."""

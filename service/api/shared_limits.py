@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
@@ -10,7 +10,7 @@ from streamq import InvalidLimit, SharedLimit, SharedStatus, UsageError
 
 from ..http.auth import Scope
 from ..http.failures import OF_ENGINE, OUTAGES
-from ..http.inputs import Request
+from ..http.inputs import Most, Request
 from ..http.route import Asked, Route, Success
 from ..site import Site
 from .groups import GroupPauseRequest, LimitDocument
@@ -45,7 +45,7 @@ class SharedLimitRequest(Request):
     ``rate`` is so many units in any time so long, such as ``100/s``. ``unlimited`` lifts a part that code says.
     """
 
-    concurrency: int | Literal["unlimited"] | None = None
+    concurrency: Most = None
     rate: str | None = None
 
 

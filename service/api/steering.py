@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -12,14 +12,14 @@ from streamq import KEEPING, OPTIONS, InvalidLimit, QueueInUse, QueueNotEmpty, U
 
 from ..http.auth import Scope
 from ..http.failures import OF_ENGINE, OUTAGES
-from ..http.inputs import Request, of_option
+from ..http.inputs import INTEGER, Most, Request, of_option
 from ..http.route import Asked, Route, Success
 from ..site import Site
 from .changes import Line
 from .queues import PATH, QUEUE_NOT_FOUND, Described, described, known_queue
 
 Task = Annotated[str | None, Field(min_length=1, max_length=200)]
-Bound = Annotated[int | None, Field(ge=0, lt=2**53)]
+Bound = Annotated[int | None, Field(ge=0, lt=2**53), INTEGER]
 
 
 # -- what requests carry -----------------------------------------------------------------------------------------
@@ -63,7 +63,7 @@ class QueueRequest(Request):
     until: of_option(OPTIONS["expires"]) = None  # type: ignore[valid-type]
     by: Line | None = None
     max_waiting: Bound = None
-    concurrency: int | Literal["unlimited"] | None = None
+    concurrency: Most = None
     rate: str | None = None
     retention: RetentionRequest | None = None
 

@@ -56,7 +56,7 @@ def given_twice(names: Iterable[str]) -> list[FieldError]:
 
 def of_payload(error: InvalidPayload | InvalidSchedule, below: str = "") -> list[FieldError]:
     """Those that the engine found in a payload or a schedule, which stands at ``below`` in what the caller sent."""
-    return [field_error(below + each.pointer, each.code, each.message) for each in error.errors]
+    return [field_error(below + each.pointer, _code(each.code), each.message) for each in error.errors]
 
 
 def of_model(error: ValidationError, model: type[BaseModel]) -> tuple[list[FieldError], int]:
@@ -64,6 +64,15 @@ def of_model(error: ValidationError, model: type[BaseModel]) -> tuple[list[Field
     known = [field.alias or name for name, field in model.model_fields.items()]
     errors = error.errors(include_url=False, include_input=False)
     return [_of_model(e, known) for e in errors[:LIMIT]], len(errors)
+
+
+_CODES: Final = {"extra_forbidden": "unknown-field", "model_type": "type", "dataclass_type": "type"}
+"""Our words for some of pydantic's codes, of all others the words are parted as those of ours."""
+
+
+def _code(found: str) -> str:
+    """The code of a field error, whether a field of the request or of a payload is wrong."""
+    return _CODES.get(found) or found.replace("_", "-")
 
 
 def _of_model(error: Any, known: list[str]) -> FieldError:
@@ -74,10 +83,10 @@ def _of_model(error: Any, known: list[str]) -> FieldError:
             name = str(location[-1])
             near = difflib.get_close_matches(name, known, n=1) if len(name) <= _NAME else []
             hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-            return field_error(where, "unknown-field", "is not a known field", hint)
+            return field_error(where, _code(code), "is not a known field", hint)
         case "missing":
             return field_error(where, "missing", "is required")
         case "model_type":
-            return field_error(where, "type", "must be a JSON object")
+            return field_error(where, _code(code), "must be a JSON object")
     hint = (error.get("ctx") or {}).get("hint", "")
-    return field_error(where, code.replace("_", "-"), error["msg"].removeprefix("Input ").rstrip("."), hint)
+    return field_error(where, _code(code), error["msg"].removeprefix("Input ").rstrip("."), hint)

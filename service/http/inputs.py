@@ -77,6 +77,17 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
 
 
+def _integer(value: Any) -> Any:
+    """A number of JSON that is whole may be written with a point: 3.0 is an integer to every JSON Schema."""
+    return int(value) if type(value) is float and value.is_integer() else value
+
+
+INTEGER: Final = BeforeValidator(_integer)
+"""For a whole number in a body, after its bounds."""
+Most = Annotated[int | Literal["unlimited"] | None, INTEGER]
+"""How many at most; null takes back what was said."""
+
+
 def said(description: str, *types: str, **more: Any) -> WithJsonSchema:
     """What a caller may send, in a JSON Schema: one of the types, and what it must be."""
     return WithJsonSchema(
@@ -179,7 +190,9 @@ _OF_FORM: Final[dict[str, Callable[[Option], Any]]] = {
     "duration": lambda option: Annotated[float | None, *_duration(option)],
     "time": lambda _: Instant,
     "moment": lambda option: Annotated[float | None, *_duration(option), WrapValidator(_moment), _MOMENT],
-    "whole number": lambda option: Annotated[int | None, Field(ge=int(option.low), le=int(option.high))],
+    "whole number": lambda option: Annotated[
+        int | None, Field(ge=int(option.low), le=int(option.high)), INTEGER
+    ],
     "choice": lambda option: Literal[option.choices] | None,
     "text": lambda option: Annotated[
         str | None, Field(min_length=int(option.low), max_length=int(option.high))

@@ -12,14 +12,15 @@ from .route import AnyRoute
 _TEXT: Final = {"type": "string"}
 _REQUEST_HEADERS: Final[dict[str, tuple[dict[str, Any], str]]] = {
     "Prefer": (
-        _TEXT, f"`wait=N` waits N seconds for the end of the job, {MAX_WAIT} at most (RFC 7240)"
+        _TEXT,
+        f"`wait=N` waits N seconds, a whole number and {MAX_WAIT} at most, for the end of the job (RFC 7240)",
     ),
     "Idempotency-Key": (
         {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
         "the same request with the same key is answered as it was the first time, for 24 hours",
     ),
     "If-Match": (
-        {"type": "string", "pattern": r'^(W/)?"?[0-9]{1,9}"?$|^\*$'},
+        {"type": "string", "pattern": r'^(W/)?"?[0-9]{1,9}(-[0-9a-f]{16})?"?$|^\*$'},
         "the version of the job that is to be changed, as its `ETag` told it",
     ),
     "If-None-Match": (_TEXT, "the `ETag` of what is known already: 304 where it is still the same"),

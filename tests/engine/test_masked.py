@@ -344,3 +344,23 @@ async def test_what_a_view_shows_in_the_place_of_a_value_is_not_written_over_it(
         await job.edit({**shown, "note": "***"})
     shown["by_name"]["a/b"]["number"] = "4242"
     assert (await job.edit({**shown, "note": "***"})).payload["note"] == "***"
+
+
+class Person(BaseModel):
+    name: Annotated[str, Masked]
+
+
+def test_no_group_that_cannot_be_made_quotes_a_payload_that_is_masked(make_app: Callable[..., App]) -> None:
+    def fails(person: Person) -> str:
+        raise ValueError(person.name)
+
+    for group in ("{name}", "{name.first}", fails, lambda person: person.name):
+        app = make_app()
+
+        @app.task(queue="q", group=group)
+        async def greet(person: Person) -> None: ...
+
+        with pytest.raises(InvalidPayload) as found:
+            greet.group_for(b'{"name": "Ada Lovelace"}')
+        assert "Ada" not in f"{found.value}{found.value.__cause__}"
+        assert "group" in str(found.value)

@@ -27,6 +27,8 @@ def check(method: str, path: str, status: int, document: Any) -> None:
     if status >= 400:
         declared = {(kind.status, kind.code) for kind in (*route.all_problems, *OF_ANY_PATH)}
         assert (status, document["code"]) in declared, f"{method} {route.path} does not declare this problem"
+        for error in document.get("errors", ()):
+            assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", error["code"]), "codes have one style"
         return
     said = next((answer for answer in route.answers if answer.status == status), None)
     assert said is not None, f"{method} {route.path} does not declare {status}"

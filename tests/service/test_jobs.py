@@ -93,8 +93,33 @@ async def test_a_job_that_is_not_ready_in_time_is_accepted(
         status, headers, job = await service.post(JOBS, body, Prefer="wait=1")
         assert (status, job["state"]) == (202, "waiting")
         assert headers["Location"].endswith(job["id"])
-        status, _, problem = await service.post(JOBS, body, Prefer="wait=61")
-        assert (status, problem["code"]) == (422, "wait-too-long")
+        for long in ("wait=61", f"wait={10**20}", 'x="a, wait=1", wait="61"; y'):
+            status, _, problem = await service.post(JOBS, body, Prefer=long)
+            assert (status, problem["code"]) == (422, "wait-too-long"), long
+
+
+@ON_ONE_SERVER
+async def test_a_wait_is_read_as_preferences_are_and_what_is_no_whole_number_is_ignored(
+    sums: App, settings: Callable[..., ServiceSettings], start: Start, work: Work
+) -> None:
+    async with start(settings(), sums) as service:
+        body = {"task": "add", "payload": {"left": 2, "right": 3}}
+        async with work(sums):
+            for said in ("WAIT=9", 'wait="9"', "respond-async, wait = 9; a=b", "wait=9, wait=61"):
+                status, headers, _ = await service.post(JOBS, body, Prefer=said)
+                assert (status, headers["Preference-Applied"]) == (200, "wait=9"), said
+        for said in (
+            "wait=1e9",
+            "wait=1.5",
+            "wait=\u0663",
+            "wait=-1",
+            "wait",
+            'x="wait=9',
+            "xwait=9",
+            "a-wait=9",
+        ):
+            status, headers, _ = await service.post(JOBS, body, Prefer=said)
+            assert (status, headers.get("Preference-Applied")) == (201, None), said
 
 
 @ON_ONE_SERVER

@@ -11,9 +11,9 @@ from streamq_service.settings import ServiceSettings
 
 from streamq import App
 
-from ..rig import ON_ONE_SERVER, Server
+from ..rig import ON_ONE_SERVER, Server, until
 from .browser import Page
-from .conftest import Service, running
+from .conftest import Service, running, working
 from .pages import LIVE, SHOWN
 
 pytestmark = [pytest.mark.keeps_keys, ON_ONE_SERVER]
@@ -155,3 +155,25 @@ async def test_where_nobody_works_it_is_not_said_that_all_is_well(page: Page, se
     await page.open(f"{service.url}/")
     await page.shows("No worker runs: jobs wait until one starts.", ".health")
     assert "All is well" not in await page.text("main")
+
+
+async def test_a_worker_that_takes_no_new_jobs_serves_no_queue(
+    page: Page, settings: Callable[..., ServiceSettings]
+) -> None:
+    app = App(settings())
+
+    @app.task(queue="work")
+    async def work() -> None: ...
+
+    async with running(settings(feed_interval=0.1), app) as service, working(app):
+        await (await app.enqueue("work", "work")).result(10)
+        await app.worker((await app.workers())[0].name).quiet()
+        await page.open(f"{service.url}/")
+        await page.until(LIVE)
+        await until(lambda: _none_takes_jobs(app))
+        await app.enqueue("work", "work")
+        await page.shows("No worker serves work: 1 job waits.", ".health")
+
+
+async def _none_takes_jobs(app: App) -> bool:
+    return all(worker.asked == "quiet" for worker in await app.workers())

@@ -181,7 +181,7 @@ async def test_up_stays_small(tmp_path: Path) -> None:
         for _ in range(50):
             await sent(running.url)
         # five of them are OpenTelemetry's, which redis-py loads where it is installed, as it is here
-        assert psutil.Process(running.process.pid).memory_info().rss < 85_000_000
+        assert psutil.Process(running.process.pid).memory_info().rss < 90_000_000
         await running.end()
 
 

@@ -103,7 +103,7 @@ async def test_the_same_message_twice_is_one_job_and_one_reply(
 async def test_a_key_of_limits_is_the_group_of_the_job(settings: Make, peer: Peer, work: Work) -> None:
     async with answering(settings, peer, work) as send:
         assert (await send(1, rate_limit_key="vip:7"))["group"] == "vip:7"
-        assert (await send(2, contact_id="with blanks, so none of a group"))["group"] == "66338"
+        assert (await send(2, contact_id="with blanks"))["group"] == "66338:with%20blanks"
 
 
 async def test_the_model_is_told_what_the_contact_has_said_before(

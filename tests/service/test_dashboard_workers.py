@@ -51,7 +51,7 @@ async def test_a_worker_tells_what_it_runs_and_rests_and_stops_when_it_is_told(
     await page.shows("1 of 2 slots busy", ".head")
     await page.until("document.querySelector('.runs a')?.innerText === 'grind'")
     await page.shows("1 of 2", "tbody td[data-title=busy]")
-    await page.shows("MB", "tbody td[data-title=memory]")
+    await page.until("/[0-9] [MG]B/.test(document.querySelector('tbody td[data-title=memory]')?.innerText)")
     await page.click("Quiet", "main")
     assert f"streamq workers quiet {mill.worker.name}" in await page.run(
         "document.querySelector('dialog details').textContent"

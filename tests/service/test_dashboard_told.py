@@ -176,4 +176,4 @@ async def test_a_worker_that_takes_no_new_jobs_serves_no_queue(
 
 
 async def _none_takes_jobs(app: App) -> bool:
-    return all(worker.asked == "quiet" for worker in await app.workers())
+    return all(worker.load is not None and worker.load.state == "quiet" for worker in await app.workers())

@@ -24,6 +24,7 @@ from ..http.failures import OUTAGES
 from ..http.inputs import WHOLE, Delay, Request
 from ..http.route import Asked, Route, Success
 from ..site import Site
+from .capacity import mean_run
 from .queues import QUEUE_NOT_FOUND, queue_named
 
 SINCE: Final = "10m"
@@ -117,12 +118,13 @@ async def _work(app: App, wanted: set[str] | None) -> _Work:
         count.waiting for name, count in zip(names, counts, strict=True) if told[name].paused is None
     )
     figures = [each for name, each in (await app.overall(SINCE)).queues.items() if name in names]
-    ended = sum(each.ended for each in figures if each.run.mean is not None)
-    ran = sum(each.run.mean * each.ended for each in figures if each.run.mean is not None)
     return _Work(
-        _sum(counts, "active"), waiting, _sum(counts, "held"), sum(each.rate for each in figures),
-        ran / ended if ended else None,
-    )  # fmt: skip
+        _sum(counts, "active"),
+        waiting,
+        _sum(counts, "held"),
+        sum(each.rate for each in figures),
+        mean_run(figures),
+    )
 
 
 def _sum(counts: list[Counts], state: str) -> int:

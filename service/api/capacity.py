@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, NamedTuple
 from pydantic import Field, PlainValidator
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
-from streamq import App, Rejected, State, Statistics
+from streamq import App, Figures, Rejected, State, Statistics
 
 from ..http.auth import Scope
 from ..http.failures import OUTAGES
@@ -117,10 +117,14 @@ def _load(found: Iterable[Statistics]) -> _Load:
     all_of = list(found)
     steps = zip(*(statistics.points for statistics in all_of), strict=False)
     peak = max((sum(point.figures.rate for point in points) for points in steps), default=0.0)
-    ran = [(mean, each.total.ended) for each in all_of if (mean := each.total.run.mean) is not None]
+    return _Load(sum(each.total.rate for each in all_of), peak, mean_run(each.total for each in all_of))
+
+
+def mean_run(figures: Iterable[Figures]) -> float | None:
+    """Seconds that an attempt of several queues ran in the mean; ``None`` where none did."""
+    ran = [(mean, each.ended) for each in figures if (mean := each.run.mean) is not None]
     ended = sum(count for _, count in ran)
-    mean = sum(seconds * count for seconds, count in ran) / ended if ended else None
-    return _Load(sum(each.total.rate for each in all_of), peak, mean)
+    return sum(seconds * count for seconds, count in ran) / ended if ended else None
 
 
 async def _payload(app: App, found: Iterable[Statistics]) -> int | None:

@@ -48,7 +48,9 @@ class Budget:
             try:
                 yield spending
             finally:
-                if spending.tokens:
+                if (
+                    self._most is not None and spending.tokens
+                ):  # without an end there is nothing to be counted
                     await self._records.count(_key(workspace), _DAY, by=spending.tokens)
         finally:
             self._ended += 1

@@ -27,7 +27,7 @@ export function short(value) {
   return `${(amount(value) / by).toFixed(size / by < 100 ? 1 : 0)} ${unit}`;
 }
 
-export const bytes = (value) => (amount(value) ? `${short(value)}B` : NONE);
+export const bytes = (value) => (amount(value) ? `${short(value)}B`.replace(/(\d)B/, "$1 B") : NONE);
 
 /** A span of seconds in its largest unit: 42 s, 7 min, 3 h, 12 d. */
 export function span(seconds) {

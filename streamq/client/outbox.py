@@ -37,7 +37,7 @@ from streamq.model.clock import monotonic
 from streamq.model.envelope import New
 from streamq.redis.answers import Demoted, concerns_all
 from streamq.redis.link import Link
-from streamq.redis.servers import Server
+from streamq.redis.server import Server
 from streamq.settings import Durability
 from streamq.store.producers import PRODUCER_MEMORY_MS, Answer, Batch, Producer
 from streamq.store.store import Store

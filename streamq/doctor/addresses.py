@@ -13,8 +13,9 @@ from streamq.doctor import causes
 from streamq.doctor.causes import Cause, cause_of
 from streamq.doctor.finding import Finding, Verdict
 from streamq.redis.probe import probe
-from streamq.redis.servers import Server
+from streamq.redis.server import Search, Server
 from streamq.redis.wire import drop
+from streamq.settings.location import Location
 
 T = TypeVar("T")
 
@@ -24,6 +25,7 @@ class Met:
     """The result for an address. ``cause`` says why it cannot be used; ``None`` when it can."""
 
     name: str
+    address: Location | None = None
     cause: Cause | None = None
     answers: bool = False
     """It can be read from, though it may not take jobs."""
@@ -33,18 +35,25 @@ class Met:
 
 
 async def look_at_each(server: Server) -> list[Met]:
-    """What each address of a server answers, all at once. Takes two connect timeouts at most."""
-    connections = server.connections("streamq-doctor")
-    timeout = server.settings.connect_timeout
-    return list(
-        await asyncio.gather(
-            *[_met(c, name, timeout) for c, name in zip(connections, server.names, strict=True)]
-        )
-    )
+    """What each address of a server answers, all at once. Takes three connect timeouts at most."""
+    return list(await asyncio.gather(*[_at(server, place) for place in server.places]))
 
 
-async def _met(connection: Any, name: str, timeout: float) -> Met:
-    met = Met(name)
+async def _at(server: Server, place: Location) -> Met:
+    """What is met at a place: at the address itself, or at the one that a Sentinel names."""
+    search, timeout = Search(), server.settings.connect_timeout
+    try:
+        async with asyncio.timeout(timeout):
+            address = await server.where(place, search)
+    except Exception as error:
+        return Met(f"Sentinel {place}", cause=cause_of(error))
+    if address is None:
+        return Met("a Sentinel", cause=causes.sentinel(str(search.unsuccessful())))
+    name = str(address) if address == place else f"{address} (named by {place})"
+    return await _met(server.connection(address, "streamq-doctor"), Met(name, address), timeout)
+
+
+async def _met(connection: Any, met: Met, timeout: float) -> Met:
     try:
         async with asyncio.timeout(timeout):
             await connection.connect()

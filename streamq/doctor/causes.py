@@ -107,6 +107,17 @@ TIMEOUT: Final = Cause(
     "nothing answers there: the packets are lost",
     "look at firewalls, the port and the network between",
 )
+
+
+def sentinel(said: str) -> Cause:
+    """Why a Sentinel does not lead to a server."""
+    return Cause(
+        "sentinel",
+        said,
+        "correct the Sentinels or the name in STREAMQ_REDIS_URL: SENTINEL MASTERS lists the names",
+    )
+
+
 CLUSTER: Final = next(cause for word, cause in _SAID_BY_SERVER if word == "CLUSTERDOWN")
 
 _REFUSED: Final = Cause(

@@ -24,10 +24,8 @@ async def look(patient: Patient) -> list[Finding]:
     """Open ways in. On a socket or a loopback address no password is needed."""
     findings = []
     store = patient.app.client.store
-    for server in store.servers.all:
-        for connection, name in zip(server.connections("streamq-doctor"), server.names, strict=True):
-            if name in patient.servers_reached:
-                findings += await _of_address(connection, name)
+    for address, server in patient.reached.items():
+        findings += await _of_address(server.connection(address, "streamq-doctor"), str(address))
     user = await whoami(patient)
     beyond = any(finding.code != "local" for finding in findings)
     findings = [finding for finding in findings if finding.code not in ("local", "beyond")]

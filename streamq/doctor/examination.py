@@ -35,12 +35,17 @@ async def examine(app: App, *, repair: bool = False) -> list[Finding]:
     servers = app.client.store.servers
     met = [await look_at_each(server) for server in servers.all]
     findings = [*_of_settings(app), *[finding for addresses in met for finding in findings_of(addresses)]]
-    reached = [each.name for addresses in met for each in addresses if each.answers]
+    reached = {
+        each.address: server
+        for server, addresses in zip(servers.all, met, strict=True)
+        for each in addresses
+        if each.answers and each.address
+    }
     if not reached:
         return findings
     links = app.client.store.links("streamq-doctor")
     patient = Patient(app, links, {}, repair=repair)
-    patient.servers_reached = reached
+    patient.reached = reached
     try:
         try:
             patient.info = await app.client.store.server.info()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from streamq.app import App
 from streamq.model.worker_info import WorkerInfo
 from streamq.redis.links import Links
+from streamq.redis.server import Server
+from streamq.settings.location import Location
 
 Verdict = Literal["ok", "warn", "fail"]
 
@@ -37,5 +39,5 @@ class Patient:
     repair: bool = False
     workers: Sequence[WorkerInfo] = ()
     """Those that are registered and not lost; known once the workers were looked at."""
-    servers_reached: Sequence[str] = field(default=())
+    reached: Mapping[Location, Server] = field(default_factory=dict)
     """The addresses that answered."""

@@ -18,8 +18,7 @@ from redis import exceptions as foreign
 from redis.asyncio import connection as aio
 
 from streamq.redis.answers import is_demotion, is_refusal_to_read, packed, translate
-from streamq.redis.replies import role_says_replica
-from streamq.redis.servers import Search, Server
+from streamq.redis.server import Search, Server
 from streamq.redis.wire import Wire, drop
 
 log = logging.getLogger("streamq.connection")
@@ -59,27 +58,32 @@ class Link:
         if self.connected:
             return
         await self.close()
-        search, self._era = Search(), self.server.era
-        for connection, name in zip(
-            self.server.connections(self._client_name), self.server.names, strict=True
-        ):
+        search = Search()
+        for place in self.server.places:
+            address = await self.server.where(place, search)
+            if address is None:
+                continue
+            connection, name = self.server.connection(address, self._client_name), str(address)
+            self._era = self.server.era
             try:
                 async with asyncio.timeout(self.server.settings.connect_timeout):  # the greeting included
                     await connection.connect()  # type: ignore[no-untyped-call]
-                    if self.server.several and await _is_replica(connection):
-                        search.is_replica(name)
-                        continue
+                    objection = self.server.objection(await _hello(connection))
+                if objection:
+                    search.passed_over(name, objection)
+                    continue
                 self._wire = Wire(connection)
             except Exception as error:
                 search.failed(name, error)
             else:
                 self.generation += 1
+                self.server.opened(self)
                 log.debug("%s is connected to %s", self._client_name, name)
                 return
             finally:
                 if self._wire is None:
                     await drop(connection)
-        raise search.unsuccessful()
+        raise self.server.not_found(search)
 
     async def call(self, *command: Any, timeout: float | None = None) -> Any:
         """Send one command and return its raw reply (bytes, int, list or None).
@@ -169,6 +173,7 @@ class Link:
         self._under_way.clear()
         if wire is not None:
             await wire.close()
+        await self.server.closed(self)
 
 
 class SharedLink(Link):
@@ -184,10 +189,10 @@ class SharedLink(Link):
             return await super().batch(*commands, timeout=timeout)
 
 
-async def _is_replica(connection: aio.AbstractConnection) -> bool:
-    """Ask by HELLO, which needs no right. A server that does not know it is taken as it is."""
+async def _hello(connection: aio.AbstractConnection) -> object:
+    """What it says of itself, which needs no right. A server that does not know the question is taken as it is."""
     await connection.send_command("HELLO", 2)
     try:
-        return role_says_replica(await connection.read_response(disable_decoding=True))
+        return await connection.read_response(disable_decoding=True)
     except foreign.ResponseError:
-        return False
+        return None

@@ -9,7 +9,8 @@ from typing import Any, Final
 from streamq.errors import StreamqError
 from streamq.redis.answers import in_place
 from streamq.redis.link import Link, SharedLink
-from streamq.redis.servers import Server, Servers
+from streamq.redis.server import Server
+from streamq.redis.servers import Servers
 
 Send = Callable[[Link, Sequence[int]], Awaitable[list[Any]]]
 """Sends what stands at some places of the list of queues over a connection, and returns the replies in that order."""

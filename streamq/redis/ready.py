@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, Iterator
 
 from streamq.errors import Rejected, Unavailable
 from streamq.redis.link import Link
-from streamq.redis.servers import Server, Servers
+from streamq.redis.server import Server
+from streamq.redis.servers import Servers
 
 log = logging.getLogger("streamq.connection")
 

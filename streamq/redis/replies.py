@@ -46,6 +46,8 @@ def clients_in(listed: bytes) -> list[dict[str, str]]:
     return [dict(field.split("=", 1) for field in line.split() if "=" in field) for line in lines if line]
 
 
-def role_says_replica(hello: object) -> bool:
-    """Whether the reply to HELLO is a replica's."""
-    return pairs(hello if isinstance(hello, list) else []).get(b"role") in (b"replica", b"slave")
+def role_in(hello: object) -> str:
+    """What one is by its reply to HELLO: ``primary``, ``replica``, ``sentinel``; empty when it does not say."""
+    told = pairs(hello if isinstance(hello, list) else [])
+    role = b"sentinel" if told.get(b"mode") == b"sentinel" else told.get(b"role", b"")
+    return {b"master": "primary", b"slave": "replica"}.get(role, role.decode())

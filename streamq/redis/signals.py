@@ -30,7 +30,8 @@ from typing import Any, Final
 
 from streamq.errors import Unavailable
 from streamq.redis.answers import translate
-from streamq.redis.servers import Server, Servers
+from streamq.redis.server import Server
+from streamq.redis.servers import Servers
 from streamq.redis.subscriber import Subscriber
 
 log = logging.getLogger("streamq.signals")

@@ -1,19 +1,17 @@
-"""Connections for a thread, which works while the event loop stands still."""
+"""A connection for a thread, which works while the event loop stands still."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Sequence
 from typing import Any
 
 import redis.connection as threaded
 from redis import exceptions as foreign
 
 from streamq.errors import StreamqError, Unavailable
-from streamq.redis.answers import in_place, is_demotion, packed, translate
-from streamq.redis.replies import role_says_replica
-from streamq.redis.servers import Search, Server, Servers
+from streamq.redis.answers import is_demotion, packed, translate
+from streamq.redis.server import Search, Server
 
 
 class ThreadLink:
@@ -37,14 +35,17 @@ class ThreadLink:
         if self._connection is not None and not self._demoted and self._era == self._server.era:
             return False
         self.close()
-        search, self._era = Search(), self._server.era
-        for connection, name in zip(
-            self._server.threaded_connections(self._client_name), self._server.names, strict=True
-        ):
+        search = Search()
+        for place in self._server.places:
+            address = self._server.threaded_where(place, search)
+            if address is None:
+                continue
+            connection, name = self._server.threaded_connection(address, self._client_name), str(address)
+            self._era = self._server.era
             try:
                 connection.connect()  # type: ignore[no-untyped-call]
-                if self._server.several and self._is_replica(connection):
-                    search.is_replica(name)
+                if objection := self._server.objection(self._hello(connection)):
+                    search.passed_over(name, objection)
                     continue
                 connection.send_command("CLIENT", "ID")  # type: ignore[no-untyped-call]
                 self.client_id = connection.read_response()
@@ -56,15 +57,15 @@ class ThreadLink:
             finally:
                 if connection is not self._connection:
                     connection.disconnect()  # type: ignore[no-untyped-call]
-        raise search.unsuccessful()
+        raise self._server.not_found(search)
 
     @staticmethod
-    def _is_replica(connection: threaded.AbstractConnection) -> bool:
+    def _hello(connection: threaded.AbstractConnection) -> object:
         connection.send_command("HELLO", 2)  # type: ignore[no-untyped-call]
         try:
-            return role_says_replica(connection.read_response(disable_decoding=True))
+            return connection.read_response(disable_decoding=True)
         except foreign.ResponseError:
-            return False
+            return None
 
     def calls(self, *commands: tuple[Any, ...]) -> list[Any]:
         """Send commands together and return their replies. Raises ``Unavailable``, or the first error among them."""
@@ -126,66 +127,3 @@ class ThreadLink:
         if connection is not None:
             with contextlib.suppress(Exception):  # whatever it says, it is dropped
                 connection.disconnect()  # type: ignore[no-untyped-call]
-
-
-class ThreadLinks:
-    """A ``ThreadLink`` to each server, for one purpose of one thread: all are kept open."""
-
-    def __init__(self, servers: Servers, client_name: str) -> None:
-        self._servers = servers
-        self._links = {server: ThreadLink(server, client_name) for server in servers.all}
-        self.home = self._links[servers.home]
-        """The one to the server of the lists of queues and workers."""
-
-    def connect(self) -> bool:
-        """Connect where it is not; ``True`` when it did so anywhere. Raises when no server can be reached.
-
-        What is wrong with one of several servers is told to those who write to its queues.
-        """
-        met, errors = False, list[StreamqError]()
-        for link in self._links.values():
-            try:
-                met |= link.connect()
-            except StreamqError as error:
-                errors.append(error)
-        if len(errors) == len(self._links):
-            raise errors[0]
-        return met
-
-    def commands(self, queues: Sequence[str], commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """One command for each queue, in one pipeline per server; replies in order, with each error in its place.
-
-        Raises ``Unavailable`` when no server can be reached.
-        """
-        replies: list[Any] = [None] * len(queues)
-        parts: dict[ThreadLink, list[int]] = {}
-        for place, queue in enumerate(queues):
-            parts.setdefault(self.of(queue), []).append(place)
-        for link, places in parts.items():
-            try:
-                own = link.batch(*[commands[place] for place in places])
-            except StreamqError as error:
-                own = [error] * len(places)
-            for place, reply in zip(places, own, strict=True):
-                replies[place] = reply
-        return in_place(replies, all_asked=len(parts) == len(self._links))
-
-    def of(self, queue: str) -> ThreadLink:
-        """The connection to the server of a queue."""
-        return self._links[self._servers.of(queue)]
-
-    def idle(self, seconds: float) -> None:
-        """Wait; raises ``Unavailable`` as soon as a connection is gone."""
-        for link in self._links.values():
-            if link.connected:
-                link.idle(seconds / len(self._links))
-
-    def wake(self) -> None:
-        """End the waiting of ``idle``, from another thread."""
-        for link in self._links.values():
-            link.wake()
-
-    def close(self) -> None:
-        """Drop all connections."""
-        for link in self._links.values():
-            link.close()

@@ -2,6 +2,11 @@
 
     redis://[user:password@]host[:port][/number][?option=value&…]       rediss:// the same over TLS
     unix://[user:password@]/path/of/the/socket[?option=value&…][#own-user]
+    redis+sentinel://[user:password@]host[:port],…/name[/number][?option=value&…]
+                                                                        rediss+sentinel:// the same over TLS
+
+The hosts of the last are Sentinels, and name is what they call the servers that they watch; the login is that of these
+servers.
 
 The fragment of a socket demands that the connecting user also runs the server, as in the embedded server's address.
 Other clients ignore a fragment, so the address is one for them too.
@@ -23,9 +28,11 @@ _HOST: Final = (
     r"(?P<host>[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_.])?|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?\])"
 )
 _PLACE: Final = re.compile(_HOST + r"(?::(?P<port>[0-9]{1,5}))?")
-_START: Final = re.compile(r"(redis|rediss|unix)://", re.IGNORECASE)
+_NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
+"""What Sentinel takes for a name of what it watches."""
+_START: Final = re.compile(r"(unix(?=:)|rediss?)(\+sentinel)?://", re.IGNORECASE)
 _WEB: Final = re.compile(r"(https?)://", re.IGNORECASE)
-_BETWEEN: Final = re.compile(r"(?:\s*,)+\s*(?=(?:rediss?|unix)://|\Z)", re.IGNORECASE)
+_BETWEEN: Final = re.compile(r"(?:\s*,)+\s*(?=(?:rediss?(?:\+sentinel)?|unix)://|\Z)", re.IGNORECASE)
 _LAST_PORT: Final = 65_535
 """A port has 16 bits."""
 
@@ -46,6 +53,12 @@ ENCODE: Final = (
 """The advice for an address that cannot be read: mostly its password is not percent-encoded."""
 
 
+Place = tuple[str, int | None]
+"""A host and its port, or ``None`` for the usual one."""
+
+ALLOWED: Final = "redis://, rediss:// or unix://, or redis+sentinel:// or rediss+sentinel://"
+
+
 @dataclass(frozen=True, slots=True)
 class Location:
     """One address, parsed. ``str`` of it is safe to show."""
@@ -58,10 +71,18 @@ class Location:
     own_user: bool = False
     username: str = field(default="", repr=False)
     password: str = field(default="", repr=False)
-    tls: dict[str, Any] = field(default_factory=dict, repr=False)
+    tls: dict[str, Any] = field(default_factory=dict, repr=False, hash=False)
+    sentinels: tuple[Place, ...] = ()
+    """Who is asked where the server is; then it has no host yet."""
+    service: str = ""
+    """What the Sentinels call it."""
 
     def __str__(self) -> str:
-        place = self.path or self.host + (f":{self.port}" if self.port is not None else "")
+        if self.sentinels:
+            number = "" if self.db is None else f"/{self.db}"
+            hosts = ",".join(map(_written, self.sentinels))
+            return f"{self.scheme}+sentinel://{hosts}/{self.service}{number}"
+        place = self.path or _written((self.host, self.port))
         number = "" if self.db is None else f"?db={self.db}" if self.path else f"/{self.db}"
         return f"{self.scheme}://{place}{number}"
 
@@ -74,12 +95,16 @@ def locations(text: str) -> tuple[Location, ...]:
     parts = _parts(text)
     if len(parts) == 1:
         return (location(parts[0]),)
-    read = []
+    read: list[Location] = []
     for number, part in enumerate(parts, start=1):
         try:
             read.append(location(part))
         except ValueError as error:
             raise ValueError(f"address number {number}: {error}") from None
+    if any(each.sentinels for each in read):
+        raise ValueError(
+            "an address with +sentinel must be the only one: write its hosts in it, as in h1,h2,h3/name"
+        )
     return tuple(read)
 
 
@@ -106,13 +131,14 @@ def location(text: str) -> Location:
     """One address. Raises ``ValueError`` with a sentence that names no part of it."""
     start = _START.match(text)
     if start is None:
-        raise ValueError("it must begin with redis://, rediss:// or unix://")
+        raise ValueError(f"it must begin with {ALLOWED}")
     scheme = start[1].lower()
     own_user = scheme == "unix" and text.endswith(OWN_USER)
     login, place, path, query = _cut(text[start.end() :].removesuffix(OWN_USER if own_user else ""))
     options = _options(query, _LOGIN | _TLS if scheme == "rediss" else _LOGIN)
     username, _, password = login.partition(":")
-    where = _socket(place, path) if scheme == "unix" else _host(place, path)
+    read = _sentinels if start[2] else _socket if scheme == "unix" else _host
+    where = read(place, path)
     if "db" in options:
         where["db"] = _database(options["db"])
     return Location(
@@ -153,15 +179,37 @@ def _cut(body: str) -> tuple[str, str, str, str]:
 
 
 def _host(place: str, path: str) -> dict[str, Any]:
-    found = _PLACE.fullmatch(place)
     if place and not _is_place(place):
         raise ValueError(f"its host and port cannot be read: write redis://host:port/number; {ENCODE}")
+    host, port = _read_place(place or "localhost")
     number = path.removeprefix("/")
+    return {"host": host, "port": port, "db": _database(number) if number else None}
+
+
+def _sentinels(place: str, path: str) -> dict[str, Any]:
+    hosts = [host.strip() for host in place.split(",")]
+    _, name, *number = [*path.split("/"), ""] if path else ["", ""]
+    if not all(map(_is_place, hosts)) or not _NAME.fullmatch(name) or len(number) > 2:
+        raise ValueError(
+            f"its Sentinels cannot be read: write redis+sentinel://h1:26379,h2,h3/name/number; {ENCODE}"
+        )
     return {
-        "host": found["host"] if found else "localhost",
-        "port": int(found["port"]) if found and found["port"] else None,
-        "db": _database(number) if number else None,
+        "sentinels": tuple(map(_read_place, hosts)),
+        "service": name,
+        "db": _database(number[0]) if number and number[0] else None,
     }
+
+
+def _read_place(place: str) -> Place:
+    found = _PLACE.fullmatch(place)
+    if found is None:
+        raise ValueError(f"its host and port cannot be read: write redis://host:port/number; {ENCODE}")
+    return found["host"], int(found["port"]) if found["port"] else None
+
+
+def _written(place: Place) -> str:
+    host, port = place
+    return host if port is None else f"{host}:{port}"
 
 
 def _is_place(place: str) -> bool:

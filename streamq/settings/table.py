@@ -44,6 +44,8 @@ class SettingsOptions(TypedDict, total=False):
     redis_url: SecretStr | str | None
     redis_username: str | None
     redis_password: SecretStr | str | None
+    sentinel_username: str | None
+    sentinel_password: SecretStr | str | None
     redis_ca: Path | str | None
     prefix: str
     data_dir: Path | str
@@ -92,10 +94,13 @@ class Settings(BaseModel):
 
     redis_url: SecretStr | None = Field(
         None,
-        description="redis://, rediss:// or unix://; several, by comma, are tried in order. Empty: the embedded server",
+        description="redis://, rediss:// or unix://, several by comma are tried in order; "
+        "redis+sentinel://h1,h2,h3/name. Empty: the embedded server",
     )
     redis_username: str | None = Field(None, description="user for addresses that name none")
     redis_password: SecretStr | None = Field(None, description="password for addresses that have none")
+    sentinel_username: str | None = Field(None, description="user of the Sentinels in a +sentinel address")
+    sentinel_password: SecretStr | None = Field(None, description="password of these Sentinels")
     redis_ca: Path | None = Field(None, description="file of the certificate authority for rediss://")
     prefix: str = Field("sq", pattern=r"^[A-Za-z0-9_.-]{1,32}$", description="first part of every key")
     data_dir: Path = Field(Path(".streamq"), description="folder of the embedded server")

@@ -9,7 +9,7 @@ from streamq.redis.links import Links
 from streamq.redis.pool import Pool
 from streamq.redis.servers import Servers
 from streamq.redis.signals import Signals
-from streamq.redis.thread_link import ThreadLinks
+from streamq.redis.thread_links import ThreadLinks
 from streamq.settings import Settings
 
 

@@ -14,7 +14,7 @@ from streamq.model.headers import parse_headers
 from streamq.redis import scripts
 from streamq.redis.answers import readable
 from streamq.redis.links import Links
-from streamq.redis.thread_link import ThreadLinks
+from streamq.redis.thread_links import ThreadLinks
 from streamq.store.access import Access
 
 log = logging.getLogger("streamq.store")

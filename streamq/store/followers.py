@@ -8,7 +8,7 @@ from typing import Any
 
 from streamq.errors import StreamqError
 from streamq.redis.links import Links
-from streamq.redis.thread_link import ThreadLinks
+from streamq.redis.thread_links import ThreadLinks
 from streamq.store.access import Access
 
 log = logging.getLogger("streamq.store")

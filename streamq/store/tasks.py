@@ -10,7 +10,7 @@ from streamq.errors import Rejected, StreamqError
 from streamq.model.served_task import ServedTask, parse_task, written
 from streamq.redis.links import Links
 from streamq.redis.replies import pairs
-from streamq.redis.thread_link import ThreadLinks
+from streamq.redis.thread_links import ThreadLinks
 from streamq.store.access import Access
 from streamq.store.workers import UNREADABLE, Workers
 

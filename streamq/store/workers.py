@@ -18,7 +18,7 @@ from streamq.redis import scripts
 from streamq.redis.answers import in_place
 from streamq.redis.links import Links
 from streamq.redis.replies import clients_in, pairs, raw_name, scores
-from streamq.redis.thread_link import ThreadLinks
+from streamq.redis.thread_links import ThreadLinks
 from streamq.store.access import Access
 
 log = logging.getLogger("streamq.store")

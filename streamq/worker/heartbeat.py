@@ -27,7 +27,7 @@ from streamq.model.clock import monotonic
 from streamq.model.worker_info import WorkerInfo
 from streamq.model.worker_load import WorkerLoad
 from streamq.notes import Notes
-from streamq.redis.thread_link import ThreadLinks
+from streamq.redis.thread_links import ThreadLinks
 from streamq.redis.troubles import Troubles
 from streamq.store.store import Store
 from streamq.worker.overdue import OverdueHandlers

@@ -23,7 +23,7 @@ from streamq.options import Option
 from streamq.program import Program
 from streamq.published import published
 from streamq.redis.ready import begin_when_ready
-from streamq.redis.thread_link import ThreadLinks
+from streamq.redis.thread_links import ThreadLinks
 from streamq.settings import MOST_CONCURRENCY
 from streamq.store.group import declared
 from streamq.store.store import Store

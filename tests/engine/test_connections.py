@@ -159,14 +159,14 @@ async def test_an_address_that_is_none_is_refused_and_named_without_its_password
 def test_the_options_of_tls_are_read_from_the_address_and_the_settings(tmp_path: Path) -> None:
     authority = tmp_path / "ca.pem"
     settings = Settings.load(redis_ca=authority)
-    (connection,) = Servers(settings, "rediss://h.example:6380/2?ssl_check_hostname=true").home.connections(
-        "x"
-    )
+    server = Servers(settings, "rediss://h.example:6380/2?ssl_check_hostname=true").home
+    connection = server.connection(server.places[0], "x")
     context = connection.ssl_context  # type: ignore[attr-defined]
     assert context.ca_certs == str(authority)
     assert context.cert_reqs == ssl.CERT_REQUIRED
     assert context.check_hostname is True
-    (threaded,) = Servers(settings, "rediss://h.example").home.threaded_connections("x")
+    server = Servers(settings, "rediss://h.example").home
+    threaded = server.threaded_connection(server.places[0], "x")
     assert threaded.ca_certs == str(authority)  # type: ignore[attr-defined]
     assert threaded.socket_timeout == settings.connect_timeout  # type: ignore[attr-defined]
 

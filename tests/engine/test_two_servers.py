@@ -16,8 +16,9 @@ from streamq.model.keys import Keys
 from streamq.model.lanes import READY
 from streamq.model.outcomes import COMPLETED
 from streamq.model.states import State
-from streamq.redis.servers import Server as OneServer
+from streamq.redis.server import Server as OneServer
 from streamq.redis.servers import Servers
+from streamq.settings.location import locations
 from streamq.store.outcomes import Settlement
 from streamq.store.store import Store
 
@@ -34,7 +35,7 @@ class Ruled(Servers):
 
     def __init__(self, settings: Settings, url: str | None = None) -> None:
         super().__init__(settings, url)
-        self.second = OneServer(settings, self.second_url)
+        self.second = OneServer(settings, locations(self.second_url))
         self.all = (self.home, self.second)
 
     def of(self, queue: str) -> OneServer:

@@ -1,0 +1,207 @@
+"""A server that Sentinels watch: they are asked where it is at each connection, and listened to for its next move.
+
+What a Sentinel says has an epoch, which each switch increments: one that was cut off and names the former primary is
+recognized by its lower number. See "Sentinel clients" in the documentation of Redis for the protocol.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
+
+from streamq.errors import Rejected, StreamqError
+from streamq.redis.answers import translate
+from streamq.redis.link import Link
+from streamq.redis.replies import pairs, role_in
+from streamq.redis.server import Closes, Search, Server
+from streamq.redis.subscriber import Subscriber
+from streamq.redis.thread_link import ThreadLink
+from streamq.settings import Settings
+from streamq.settings.location import Location
+
+log = logging.getLogger("streamq.connection")
+
+PORT: Final = 26_379
+"""Where a Sentinel listens when the address does not say."""
+LOOK: Final = 1.0
+"""Seconds between two questions where the primary is: a switch is signalled, but a signal may be lost."""
+_NAME: Final = "streamq-sentinel"
+_SWITCHED: Final = "+switch-master"
+
+
+class Sentinel(Server):
+    """One Sentinel. It has a login of its own."""
+
+    def _login(self, address: Location) -> tuple[str | None, str]:  # noqa: ARG002  # that of the servers is no use here
+        return self.settings.sentinel_username, self.settings.secret("sentinel_password")
+
+    def objection(self, hello: object) -> str:
+        """Raises ``Rejected`` for whatever is no Sentinel."""
+        if role_in(hello) != "sentinel":
+            raise Rejected(
+                "it is no Sentinel but a server: write redis://host:port, or the port of the Sentinel (26379)"
+            )
+        return ""
+
+
+class Named(NamedTuple):
+    """Which server a Sentinel names as the primary, and in which epoch it became it."""
+
+    epoch: int
+    host: str
+    port: int
+
+
+class WatchedServer(Server):
+    """The primary among the servers that Sentinels watch under one name."""
+
+    def __init__(self, settings: Settings, address: Location) -> None:
+        super().__init__(settings, [address])
+        self._address = replace(address, sentinels=(), service="")
+        self._service = address.service
+        alone = replace(self._address, db=None, username="", password="")
+        places = [replace(alone, host=host, port=port or PORT) for host, port in address.sentinels]
+        self._sentinels = {place: Sentinel(settings, [place]) for place in places}
+        self._primary: Named | None = None
+        self._where = self._address
+        self._answers = 0
+        self._links: dict[Closes, int] = {}
+        self._watch: asyncio.Task[None] | None = None
+
+    @property
+    def several(self) -> bool:
+        """Whoever is named is asked for its role as well: the Sentinel may not know of the last switch."""
+        return True
+
+    @property
+    def places(self) -> tuple[Location, ...]:
+        """The Sentinels, the one that answered last first."""
+        return tuple(self._sentinels)
+
+    async def where(self, place: Location, search: Search) -> Location | None:
+        """What a Sentinel answers; why it is of no use is told to ``search``."""
+        link = Link(self._sentinels[place], _NAME)
+        try:
+            return self._learned(place, (await link.batch(self._question))[0], search)
+        except Exception as error:
+            search.failed(str(place), error)
+            return None
+        finally:
+            await link.close()
+
+    def threaded_where(self, place: Location, search: Search) -> Location | None:
+        """The same for a thread."""
+        link = ThreadLink(self._sentinels[place], _NAME)
+        try:
+            link.connect()
+            return self._learned(place, link.batch(self._question)[0], search)
+        except Exception as error:
+            search.failed(str(place), error)
+            return None
+        finally:
+            link.close()
+
+    @property
+    def _question(self) -> tuple[str, ...]:
+        return ("SENTINEL", "MASTER", self._service)
+
+    def _learned(self, place: Location, reply: Any, search: Search) -> Location | None:
+        """Where the answer of a Sentinel leads. Raises ``Rejected`` for one that is none."""
+        if isinstance(reply, Exception):
+            if "No such master" not in str(reply):
+                raise translate(reply, sent=True)
+            search.unknown(str(place), f"it watches no server of the name {self._service!r}")
+            return None
+        if not self._learn(place, _named(reply)):
+            search.passed_over(str(place), "it has not heard of the last switch")
+            return None
+        return self._where
+
+    def _learn(self, place: Location, named: Named) -> bool:
+        """Whether it is no older than what we know. Connections to another server than it names search again."""
+        known = self._primary
+        if known is not None and named.epoch < known.epoch:
+            return False
+        if known is not None and (named.host, named.port) != (known.host, known.port):
+            log.info("the primary of %s is now %s:%d", self._service, named.host, named.port)
+            self.era += 1
+        self._primary, self._answers = named, self._answers + 1
+        host = f"[{named.host}]" if ":" in named.host else named.host
+        self._where = replace(self._address, host=host, port=named.port)
+        others = {other: sentinel for other, sentinel in self._sentinels.items() if other != place}
+        self._sentinels = {place: self._sentinels[place], **others}
+        return True
+
+    def not_found(self, search: Search) -> StreamqError:
+        """No Sentinel led to a primary: next time each is believed, as their epochs may have begun anew."""
+        self._forget_epoch()
+        return super().not_found(search)
+
+    def _forget_epoch(self) -> None:
+        if self._primary is not None:
+            self._primary = self._primary._replace(epoch=0)
+
+    # -- hearing of a switch --------------------------------------------------------------------------------
+
+    def opened(self, link: Closes) -> None:
+        """As long as there is a connection, one of the Sentinels is listened to."""
+        self._links[link] = self.era
+        if self._watch is None:
+            self._watch = asyncio.get_running_loop().create_task(
+                self._listen_to_each(), name="streamq-sentinel"
+            )
+
+    async def closed(self, link: Closes) -> None:
+        """It was dropped; with the last one, listening ends."""
+        self._links.pop(link, None)
+        watch = self._watch
+        if self._links or watch is None or watch is asyncio.current_task():
+            return
+        self._watch = None
+        watch.cancel()
+        await asyncio.wait([watch])
+
+    async def _listen_to_each(self) -> None:
+        while True:
+            before = self._answers
+            for place in self._sentinels:
+                await self._listen_to(place)
+            if self._answers == before:
+                self._forget_epoch()
+            await asyncio.sleep(LOOK)
+
+    async def _listen_to(self, place: Location) -> None:
+        """Until that Sentinel is gone, or turns out not to have heard of a switch."""
+        sentinel = self._sentinels[place]
+        subscriber, asking = Subscriber(sentinel, _NAME), Link(sentinel, _NAME)
+        try:
+            await subscriber.connect()
+            await subscriber.send(("SUBSCRIBE", _SWITCHED))
+            while self._learn(place, _named(await asking.call(*self._question))):
+                await self._leave_former()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK):
+                        await subscriber.receive()
+        except StreamqError as error:
+            log.debug("%s is not listened to: %s", place, error)
+        finally:
+            await subscriber.close()
+            await asking.close()
+
+    async def _leave_former(self) -> None:
+        """Drop connections of former eras, also those that wait for a reply: their owners connect anew."""
+        for link, era in list(self._links.items()):
+            if era != self.era:
+                await link.close()
+
+
+def _named(reply: Any) -> Named:
+    """What a Sentinel says of a primary. Raises ``StreamqError`` when it is no such reply."""
+    told = pairs(reply if isinstance(reply, list) else [])
+    try:
+        return Named(int(told[b"config-epoch"]), told[b"ip"].decode(), int(told[b"port"]))
+    except (KeyError, ValueError, AttributeError) as error:
+        raise StreamqError(f"it does not answer as a Sentinel does: {error!r}") from error

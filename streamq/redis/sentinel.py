@@ -19,6 +19,7 @@ from streamq.redis.replies import pairs, role_in
 from streamq.redis.server import Closes, Search, Server
 from streamq.redis.subscriber import Subscriber
 from streamq.redis.thread_link import ThreadLink
+from streamq.redis.watch import Watch
 from streamq.settings import Settings
 from streamq.settings.location import Location
 
@@ -68,8 +69,7 @@ class WatchedServer(Server):
         self._primary: Named | None = None
         self._where = self._address
         self._answers = 0
-        self._links: dict[Closes, int] = {}
-        self._watch: asyncio.Task[None] | None = None
+        self._watch = Watch(self._listen_to_each, "streamq-sentinel")
 
     @property
     def several(self) -> bool:
@@ -148,21 +148,11 @@ class WatchedServer(Server):
 
     def opened(self, link: Closes) -> None:
         """As long as there is a connection, one of the Sentinels is listened to."""
-        self._links[link] = self.era
-        if self._watch is None:
-            self._watch = asyncio.get_running_loop().create_task(
-                self._listen_to_each(), name="streamq-sentinel"
-            )
+        self._watch.opened(link, self.era)
 
     async def closed(self, link: Closes) -> None:
         """It was dropped; with the last one, listening ends."""
-        self._links.pop(link, None)
-        watch = self._watch
-        if self._links or watch is None or watch is asyncio.current_task():
-            return
-        self._watch = None
-        watch.cancel()
-        await asyncio.wait([watch])
+        await self._watch.closed(link)
 
     async def _listen_to_each(self) -> None:
         while True:
@@ -181,7 +171,7 @@ class WatchedServer(Server):
             await subscriber.connect()
             await subscriber.send(("SUBSCRIBE", _SWITCHED))
             while self._learn(place, _named(await asking.call(*self._question))):
-                await self._leave_former()
+                await self._watch.leave(lambda _, era: era != self.era)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(LOOK):
                         await subscriber.receive()
@@ -190,12 +180,6 @@ class WatchedServer(Server):
         finally:
             await subscriber.close()
             await asking.close()
-
-    async def _leave_former(self) -> None:
-        """Drop connections of former eras, also those that wait for a reply: their owners connect anew."""
-        for link, era in list(self._links.items()):
-            if era != self.era:
-                await link.close()
 
 
 def _named(reply: Any) -> Named:

@@ -21,7 +21,7 @@ from streamq.embedded import server as embedded
 from streamq.embedded.folder import Folder
 from streamq.embedded.server import EmbeddedServer, running_url
 from streamq.errors import ConfigurationError
-from streamq.redis.servers import Servers
+from streamq.redis.addressed import servers_at
 from streamq.redis.thread_link import ThreadLink
 
 from .embedded import client
@@ -310,7 +310,7 @@ async def test_another_users_server_is_told_nothing(
         with pytest.raises(Rejected, match=r"nothing was sent.*STREAMQ_REDIS_URL"):
             await app.wait_ready()
     with pytest.raises(Rejected, match="is run by user nobody"):
-        ThreadLink(Servers(app.settings).home, "thread").connect()
+        ThreadLink(servers_at(app.settings).home, "thread").connect()
     assert listening.stdout is not None
     assert [listening.stdout.readline() for _ in range(3)] == ["0\n"] * 3  # one for each caller
 

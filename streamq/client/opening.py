@@ -20,7 +20,7 @@ from streamq.client.watching import Watching
 from streamq.embedded.server import running_url
 from streamq.errors import NotOpen, OpenElsewhere
 from streamq.model.job_record import JobRecord
-from streamq.redis.servers import Servers
+from streamq.redis.addressed import servers_at
 from streamq.settings import Settings
 from streamq.store.store import Store
 
@@ -29,7 +29,7 @@ class Opening:
     """The connections of one app in one event loop, and what is on its way through them."""
 
     def __init__(self, settings: Settings, url: str, known: Callable[[JobRecord], JobRecord]) -> None:
-        self.store = Store(Servers(settings, url), settings, known)
+        self.store = Store(servers_at(settings, url), settings, known)
         self._outbox: Outbox | None = None
         self._results: dict[str, Results] = {}
         self._watching: dict[str, Watching] = {}

@@ -35,8 +35,9 @@ from streamq.errors import (
 )
 from streamq.model.clock import monotonic
 from streamq.model.envelope import New
-from streamq.redis.answers import Demoted, concerns_all
+from streamq.redis.answers import Demoted, Redirected, concerns_all
 from streamq.redis.link import Link
+from streamq.redis.links import Links
 from streamq.redis.server import Server
 from streamq.settings import Durability
 from streamq.store.producers import PRODUCER_MEMORY_MS, Answer, Batch, Producer
@@ -47,6 +48,8 @@ log = logging.getLogger("streamq.outbox")
 
 MEMORY: Final = PRODUCER_MEMORY_MS / 1000 - 60.0
 """Seconds in which a batch may be repeated: the server forgets it soon after, and would add it again."""
+PAUSES: Final = (0.05, 1.0)
+"""Seconds before a batch is sent again, at first and at most."""
 PARTING: Final = 1.0
 """Seconds that closing may take to make the server forget batches that nobody repeats."""
 
@@ -100,7 +103,8 @@ class _Carrier:
 
     def __init__(self, store: Store, server: Server, durability: Durability) -> None:
         self._store, self._server, self._durability = store, server, durability
-        self._link = Link(server, "streamq-producer")
+        self._links = store.links("streamq-producer")
+        self._link = self._links.to(server)
         self._waiting: list[Order] = []
         self._count = self._size = 0
         """Jobs and bytes of those who wait."""
@@ -253,16 +257,18 @@ class _Carrier:
         What never left is the caller's, who may know better than to wait. What may have arrived is sent again, and so
         is what a server refused that has just ceased to be the primary.
         """
-        answers = first or await self._attempt(self._link, batches)
+        answers = first or await self._attempt(self._links, batches)
         if len(answers) == 1 and isinstance(answers[0], list):
             return answers
         unknown = {at for at, answer in enumerate(answers) if _is_silence(answer)}
         open_ = [at for at, answer in enumerate(answers) if at in unknown or self._meets_fail_over(answer)]
-        pause, deadline = 0.05, monotonic() + self._store.settings.enqueue_timeout
+        pause, deadline = PAUSES[0], monotonic() + self._store.settings.enqueue_timeout
+        if all(isinstance(answers[at], Redirected) for at in open_):
+            pause = 0.0  # who has them is known by now
         while open_ and monotonic() + pause <= deadline:
             await asyncio.sleep(pause)
-            pause = min(2 * pause, 1.0)
-            again = await self._attempt(self._link, [batches[at] for at in open_])
+            pause = min(max(2 * pause, PAUSES[0]), PAUSES[1])
+            again = await self._attempt(self._links, [batches[at] for at in open_])
             for at, answer in zip(open_, again, strict=True):
                 answers[at] = _as_unknown(answer) if at in unknown else answer
             unknown.update(at for at in open_ if _is_silence(answers[at]))
@@ -274,8 +280,12 @@ class _Carrier:
         will take it. Where there is one address only, there is no other to look at."""
         return isinstance(answer, Demoted) and self._server.several
 
-    async def _attempt(self, link: Link, batches: Sequence[Batch]) -> list[Answer]:
-        return await self._heard(self._store.producers.submit(link, batches, self._durability), len(batches))
+    async def _attempt(self, links: Links, batches: Sequence[Batch]) -> list[Answer]:
+        async def send(link: Link, places: Sequence[int]) -> list[Answer]:
+            return await self._store.producers.submit(link, [batches[at] for at in places], self._durability)
+
+        queues = [batch.producer.queue for batch in batches]
+        return await self._heard(links.pipeline(queues, send), len(batches))
 
     async def _heard(self, answers: Awaitable[list[Answer]], count: int) -> list[Answer]:
         try:
@@ -314,11 +324,11 @@ class _Carrier:
                 "the server has forgotten this batch, which was sent an hour ago: to send it again could add it twice. "
                 "Look whether its jobs are there"
             )
-        link = Link(self._server, "streamq-producer")
+        links = self._store.links("streamq-producer")
         try:
-            (answer,) = await self._attempt(link, [load.batch])
+            (answer,) = await self._attempt(links, [load.batch])
         finally:
-            await link.close()
+            await links.close()
         answer = _as_unknown(answer)
         if isinstance(answer, list):
             return answer[start:end]
@@ -335,7 +345,7 @@ class _Carrier:
         try:
             await self._forget()
         finally:
-            await self._link.close()
+            await self._links.close()
 
     async def _forget(self) -> None:
         """Batches of unknown outcome have other names by now, and stay; what fails here expires by itself."""

@@ -17,6 +17,9 @@ from streamq.model.shown import as_given
 GROUP: Final = "workers"
 """The consumer group of every lane."""
 
+TOGETHER: Final = "all queues"
+"""The hash tag of what all queues share, on a cluster. No queue has such a name."""
+
 NAME_FORM: Final = "use 1 to 64 letters, digits, '_', '.' or '-', and more than dots"
 _NAME: Final = re.compile(
     r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,64}"
@@ -320,7 +323,7 @@ class Keys:
 
 
 class AppKeys:
-    """The keys that all queues of a prefix share."""
+    """The keys that all queues of a prefix share; ``in_one_slot``, as scripts need them on a cluster."""
 
     queues = Key("set", "names of all queues", "until an operator removes one")
     workers = Key("hash", "worker → what it says of itself (JSON)", "until the worker stops or is forgotten")
@@ -346,8 +349,12 @@ class AppKeys:
         "expires a minute after its window", "{shared limits}:leases:NAME",
     )  # fmt: skip
 
-    def __init__(self, prefix: str) -> None:
-        self.__dict__.update({name: key.name(f"{prefix}:") for name, key in APP_KEYS.items()})
+    def __init__(self, prefix: str, *, in_one_slot: bool = False) -> None:
+        before = f"{prefix}:{{{TOGETHER}}}:" if in_one_slot else f"{prefix}:"
+        names = {name: key.name(before) for name, key in APP_KEYS.items()}
+        self.__dict__.update(
+            {name: key.replace("{shared limits}:", "") if in_one_slot else key for name, key in names.items()}
+        )
 
 
 def _table(kind: type) -> Mapping[str, Any]:

@@ -23,6 +23,10 @@ class Demoted(Unavailable):
     """The server takes no writes (any more): it has run none of the command, and another is the primary or will be."""
 
 
+class Redirected(Demoted):
+    """The slot of the keys is another node's, or on its way there: it has run none of the command."""
+
+
 _BY_FIRST_WORD: Final[dict[str, type[StreamqError]]] = {
     "NOGROUP": NoGroup,
     "NOSCRIPT": NoScript,
@@ -31,6 +35,9 @@ _BY_FIRST_WORD: Final[dict[str, type[StreamqError]]] = {
     "NOPERM": Rejected,
     "WRONGPASS": Rejected,
     "READONLY": Demoted,
+    "MOVED": Redirected,
+    "ASK": Redirected,
+    "TRYAGAIN": Redirected,
     "LOADING": Unavailable,
     "MISCONF": Unavailable,
     "BUSY": Unavailable,
@@ -45,6 +52,9 @@ _BY_CLASS: Final[tuple[tuple[type[foreign.RedisError], str], ...]] = (
     (foreign.NoPermissionError, "NOPERM"),
     (foreign.AuthenticationError, "WRONGPASS"),
     (foreign.ReadOnlyError, "READONLY"),
+    (foreign.MovedError, "MOVED"),
+    (foreign.AskError, "ASK"),
+    (foreign.TryAgainError, "TRYAGAIN"),
     (foreign.BusyLoadingError, "LOADING"),
     (foreign.ClusterDownError, "CLUSTERDOWN"),
     (foreign.MasterDownError, "MASTERDOWN"),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from redis import exceptions as foreign
@@ -44,6 +44,8 @@ class Link:
         self._wire: Wire | None = None
         self._under_way: deque[Sent] = deque()
         self._era = server.era
+        self.beside: Callable[[Server], Link] | None = None
+        """The connections for the same purpose to other servers, where there are any."""
         self.generation = 0
         """How often it has connected: a change tells that the server, or the way to it, was gone."""
 
@@ -106,6 +108,13 @@ class Link:
 
         And ``UsageError`` for what cannot be written: then nothing is sent, and the connection stays.
         """
+        replies = await self.once(*commands, timeout=timeout)
+        if self.server.follow is None or self.beside is None:
+            return replies
+        return await self.server.follow(self, commands, replies, timeout)
+
+    async def once(self, *commands: tuple[Any, ...], timeout: float | None = None) -> list[Any]:
+        """The same, also where the server says that another has the keys."""
         written = packed(commands)
         if not self.connected:
             await self.connect()
@@ -161,6 +170,8 @@ class Link:
         for reply in replies:
             if isinstance(reply, foreign.ConnectionError):
                 raise reply
+            if isinstance(reply, foreign.MovedError):
+                self.server.moved(reply)
         if any(isinstance(reply, foreign.ResponseError) and is_demotion(reply) for reply in replies):
             self.server.demoted(self._era)
             await self.close()  # a demoted primary: the next command looks for the new one
@@ -183,10 +194,10 @@ class SharedLink(Link):
         super().__init__(server, client_name)
         self._turn = asyncio.Lock()
 
-    async def batch(self, *commands: tuple[Any, ...], timeout: float | None = None) -> list[Any]:
+    async def once(self, *commands: tuple[Any, ...], timeout: float | None = None) -> list[Any]:
         """When it is this caller's turn. ``timeout`` counts from then."""
         async with self._turn:
-            return await super().batch(*commands, timeout=timeout)
+            return await super().once(*commands, timeout=timeout)
 
 
 async def _hello(connection: aio.AbstractConnection) -> object:

@@ -19,28 +19,33 @@ Send = Callable[[Link, Sequence[int]], Awaitable[list[Any]]]
 class Links:
     """Not for two callers at once, like each ``Link``, unless they are made for it: their owner sees to that."""
 
-    __slots__ = ("_client_name", "_kind", "_links", "_servers", "home", "is_one")
+    __slots__ = ("_client_name", "_kind", "_links", "_servers", "is_one")
 
     def __init__(self, servers: Servers, client_name: str = "streamq", *, shared: bool = False) -> None:
         self._servers, self._client_name, self._kind = servers, client_name, SharedLink if shared else Link
-        self.home: Final = self._kind(servers.home, client_name)
-        """The connection to the server of the lists of queues and workers."""
-        self._links: dict[Server, Link] = {servers.home: self.home}
-        self.is_one: Final = len(servers.all) == 1
+        self._links: dict[Server, Link] = {}
+        self.is_one: Final = servers.is_one
         """Whether all queues live on one server."""
+
+    @property
+    def home(self) -> Link:
+        """The connection to the server of the lists of queues and workers."""
+        return self.to(self._servers.home)
 
     def of(self, queue: str) -> Link:
         """The connection to the server of a queue."""
-        return self._to(self._servers.of(queue))
+        return self.to(self._servers.of(queue))
 
     def beside(self, link: Link) -> Link:
         """The connection to the server of another one."""
-        return self._to(link.server)
+        return self.to(link.server)
 
-    def _to(self, server: Server) -> Link:
+    def to(self, server: Server) -> Link:
+        """The connection to a server."""
         link = self._links.get(server)
         if link is None:
             link = self._links[server] = self._kind(server, self._client_name)
+            link.beside = self.to
         return link
 
     def split(self, queues: Sequence[str]) -> dict[Link, list[int]]:

@@ -21,6 +21,7 @@ async def wait_ready(servers: Servers, timeout: float) -> None:
     ``timeout`` seconds are over, and ``Rejected`` at once when a server refuses us.
     """
     await asyncio.gather(*[_wait_ready(server, timeout) for server in servers.all])
+    await servers.prepare()
 
 
 async def begin_when_ready(servers: Servers, timeout: float, begin: Callable[[], Awaitable[object]]) -> None:

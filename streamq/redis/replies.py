@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 
 def pairs(row: Sequence[Any]) -> dict[bytes, Any]:
@@ -46,8 +46,15 @@ def clients_in(listed: bytes) -> list[dict[str, str]]:
     return [dict(field.split("=", 1) for field in line.split() if "=" in field) for line in lines if line]
 
 
-def role_in(hello: object) -> str:
-    """What one is by its reply to HELLO: ``primary``, ``replica``, ``sentinel``; empty when it does not say."""
+class Greeting(NamedTuple):
+    """What one is by its reply to HELLO; empty where it does not say."""
+
+    mode: str = ""
+    """``standalone``, ``cluster`` or ``sentinel``."""
+    is_replica: bool = False
+
+
+def greeting_in(hello: object) -> Greeting:
+    """What is read of it."""
     told = pairs(hello if isinstance(hello, list) else [])
-    role = b"sentinel" if told.get(b"mode") == b"sentinel" else told.get(b"role", b"")
-    return {b"master": "primary", b"slave": "replica"}.get(role, role.decode())
+    return Greeting(told.get(b"mode", b"").decode(), told.get(b"role") in (b"replica", b"slave"))

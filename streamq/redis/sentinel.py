@@ -12,10 +12,10 @@ import logging
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from streamq.errors import Rejected, StreamqError
+from streamq.errors import StreamqError
 from streamq.redis.answers import translate
 from streamq.redis.link import Link
-from streamq.redis.replies import pairs, role_in
+from streamq.redis.replies import pairs
 from streamq.redis.server import Closes, Search, Server
 from streamq.redis.subscriber import Subscriber
 from streamq.redis.thread_link import ThreadLink
@@ -36,16 +36,10 @@ _SWITCHED: Final = "+switch-master"
 class Sentinel(Server):
     """One Sentinel. It has a login of its own."""
 
+    mode = "sentinel"
+
     def _login(self, address: Location) -> tuple[str | None, str]:  # noqa: ARG002  # that of the servers is no use here
         return self.settings.sentinel_username, self.settings.secret("sentinel_password")
-
-    def objection(self, hello: object) -> str:
-        """Raises ``Rejected`` for whatever is no Sentinel."""
-        if role_in(hello) != "sentinel":
-            raise Rejected(
-                "it is no Sentinel but a server: write redis://host:port, or the port of the Sentinel (26379)"
-            )
-        return ""
 
 
 class Named(NamedTuple):
@@ -61,10 +55,10 @@ class WatchedServer(Server):
 
     def __init__(self, settings: Settings, address: Location) -> None:
         super().__init__(settings, [address])
-        self._address = replace(address, sentinels=(), service="")
+        self._address = replace(address, through="", hosts=(), service="")
         self._service = address.service
         alone = replace(self._address, db=None, username="", password="")
-        places = [replace(alone, host=host, port=port or PORT) for host, port in address.sentinels]
+        places = [replace(alone, host=host, port=port or PORT) for host, port in address.hosts]
         self._sentinels = {place: Sentinel(settings, [place]) for place in places}
         self._primary: Named | None = None
         self._where = self._address

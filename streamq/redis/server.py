@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, Protocol
 from urllib.parse import unquote
 
 import redis.connection as threaded
 from redis.asyncio import connection as aio
 from redis.backoff import NoBackoff
+from redis.exceptions import MovedError
 from redis.retry import Retry as ThreadedRetry
 
 from streamq.errors import Rejected, StreamqError, Unavailable
 from streamq.redis.answers import translate
 from streamq.redis.peers import OwnUserConnection, OwnUserThreadedConnection
-from streamq.redis.replies import role_in
+from streamq.redis.replies import greeting_in
 from streamq.settings import Settings
 from streamq.settings.location import Location
+
+_IS: Final = {
+    "sentinel": "it is a Sentinel: write redis+sentinel://h1:26379,h2,h3/name, with the name that it watches",
+    "cluster": "it is a node of a cluster: write redis+cluster://h1:6379,h2,h3",
+    "standalone": "it is a server of its own, neither a Sentinel nor a node of a cluster: write redis://host:6379",
+}
+_IS_REPLICA: Final = "it is a replica, which takes no jobs"
 
 
 class Closes(Protocol):
     """A connection, as far as its server knows it."""
+
+    server: Server
 
     async def close(self) -> None:
         """Drop it: the next command makes a new one."""
@@ -28,6 +38,13 @@ class Closes(Protocol):
 
 class Server:
     """One server, which is a primary: the addresses where it may be, in order, and how each is reached."""
+
+    mode = "standalone"
+    """How it must have been started, in the word of HELLO."""
+    follow: (
+        Callable[[Any, Sequence[tuple[Any, ...]], list[Any], float | None], Awaitable[list[Any]]] | None
+    ) = None
+    """Sends again, over a ``Link`` and its neighbours, the commands whose keys another server has, by their replies."""
 
     def __init__(self, settings: Settings, addresses: Sequence[Location]) -> None:
         self.settings = settings
@@ -43,16 +60,12 @@ class Server:
     def objection(self, hello: object) -> str:
         """Why it is passed over, by what it answers to HELLO; nothing, ``""``, for one that will do.
 
-        Raises ``Rejected`` for a Sentinel: the address is wrong.
+        Raises ``Rejected`` for what is no server of this kind: the address is wrong.
         """
-        role = role_in(hello)
-        if role == "sentinel":
-            raise Rejected(
-                "it is a Sentinel: write redis+sentinel://h1:26379,h2,h3/name, with the name that it watches"
-            )
-        if self.several and role == "replica":
-            return "it is a replica, which takes no jobs"
-        return ""
+        greeting = greeting_in(hello)
+        if greeting.mode and greeting.mode != self.mode:
+            raise Rejected(_IS[greeting.mode])
+        return _IS_REPLICA if self.several and greeting.is_replica else ""
 
     def demoted(self, era: int) -> None:
         """A connection of that ``era`` met a server that takes no writes any more."""
@@ -76,6 +89,9 @@ class Server:
     def threaded_where(self, place: Location, search: Search) -> Location | None:  # noqa: ARG002
         """The same for a thread."""
         return place
+
+    def moved(self, to: MovedError) -> None:
+        """It says that another has the keys of a command."""
 
     def not_found(self, search: Search) -> StreamqError:
         """A search has come to nothing; why is returned."""

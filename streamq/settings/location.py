@@ -4,9 +4,10 @@
     unix://[user:password@]/path/of/the/socket[?option=value&…][#own-user]
     redis+sentinel://[user:password@]host[:port],…/name[/number][?option=value&…]
                                                                         rediss+sentinel:// the same over TLS
+    redis+cluster://[user:password@]host[:port],…[?option=value&…]      rediss+cluster:// the same over TLS
 
-The hosts of the last are Sentinels, and name is what they call the servers that they watch; the login is that of these
-servers.
+The hosts before a name are Sentinels, and name is what they call the servers that they watch; the login is that of
+these servers. The hosts of a cluster are any of its nodes, which know the others.
 
 The fragment of a socket demands that the connecting user also runs the server, as in the embedded server's address.
 Other clients ignore a fragment, so the address is one for them too.
@@ -21,7 +22,7 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import unquote
 
 _HOST: Final = (
@@ -30,9 +31,11 @@ _HOST: Final = (
 _PLACE: Final = re.compile(_HOST + r"(?::(?P<port>[0-9]{1,5}))?")
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
 """What Sentinel takes for a name of what it watches."""
-_START: Final = re.compile(r"(unix(?=:)|rediss?)(\+sentinel)?://", re.IGNORECASE)
+_START: Final = re.compile(r"(unix(?=:)|rediss?)(?:\+(sentinel|cluster))?://", re.IGNORECASE)
 _WEB: Final = re.compile(r"(https?)://", re.IGNORECASE)
-_BETWEEN: Final = re.compile(r"(?:\s*,)+\s*(?=(?:rediss?(?:\+sentinel)?|unix)://|\Z)", re.IGNORECASE)
+_BETWEEN: Final = re.compile(
+    r"(?:\s*,)+\s*(?=(?:rediss?(?:\+(?:sentinel|cluster))?|unix)://|\Z)", re.IGNORECASE
+)
 _LAST_PORT: Final = 65_535
 """A port has 16 bits."""
 
@@ -56,7 +59,8 @@ ENCODE: Final = (
 Place = tuple[str, int | None]
 """A host and its port, or ``None`` for the usual one."""
 
-ALLOWED: Final = "redis://, rediss:// or unix://, or redis+sentinel:// or rediss+sentinel://"
+Through = Literal["", "sentinel", "cluster"]
+ALLOWED: Final = "redis://, rediss:// or unix://, or redis+sentinel:// or redis+cluster://"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +76,21 @@ class Location:
     username: str = field(default="", repr=False)
     password: str = field(default="", repr=False)
     tls: dict[str, Any] = field(default_factory=dict, repr=False, hash=False)
-    sentinels: tuple[Place, ...] = ()
-    """Who is asked where the server is; then it has no host yet."""
+    through: Through = ""
+    """Who knows where the servers are, where it is not the address itself: then it has no host yet."""
+    hosts: tuple[Place, ...] = ()
+    """Whom to ask for them."""
     service: str = ""
-    """What the Sentinels call it."""
+    """What Sentinels call them."""
 
     def __str__(self) -> str:
-        if self.sentinels:
-            number = "" if self.db is None else f"/{self.db}"
-            hosts = ",".join(map(_written, self.sentinels))
-            return f"{self.scheme}+sentinel://{hosts}/{self.service}{number}"
+        if self.through:
+            parts = [
+                ",".join(map(_written, self.hosts)),
+                self.service,
+                "" if self.db is None else str(self.db),
+            ]
+            return f"{self.scheme}+{self.through}://{'/'.join(filter(None, parts))}"
         place = self.path or _written((self.host, self.port))
         number = "" if self.db is None else f"?db={self.db}" if self.path else f"/{self.db}"
         return f"{self.scheme}://{place}{number}"
@@ -101,9 +110,9 @@ def locations(text: str) -> tuple[Location, ...]:
             read.append(location(part))
         except ValueError as error:
             raise ValueError(f"address number {number}: {error}") from None
-    if any(each.sentinels for each in read):
+    if any(each.through for each in read):
         raise ValueError(
-            "an address with +sentinel must be the only one: write its hosts in it, as in h1,h2,h3/name"
+            "an address with +sentinel or +cluster must be the only one: it has all its hosts, as h1,h2,h3"
         )
     return tuple(read)
 
@@ -137,8 +146,7 @@ def location(text: str) -> Location:
     login, place, path, query = _cut(text[start.end() :].removesuffix(OWN_USER if own_user else ""))
     options = _options(query, _LOGIN | _TLS if scheme == "rediss" else _LOGIN)
     username, _, password = login.partition(":")
-    read = _sentinels if start[2] else _socket if scheme == "unix" else _host
-    where = read(place, path)
+    where = _READ[(start[2] or scheme).lower()](place, path)
     if "db" in options:
         where["db"] = _database(options["db"])
     return Location(
@@ -179,30 +187,34 @@ def _cut(body: str) -> tuple[str, str, str, str]:
 
 
 def _host(place: str, path: str) -> dict[str, Any]:
-    if place and not _is_place(place):
-        raise ValueError(f"its host and port cannot be read: write redis://host:port/number; {ENCODE}")
     host, port = _read_place(place or "localhost")
     number = path.removeprefix("/")
     return {"host": host, "port": port, "db": _database(number) if number else None}
 
 
 def _sentinels(place: str, path: str) -> dict[str, Any]:
-    hosts = [host.strip() for host in place.split(",")]
     _, name, *number = [*path.split("/"), ""] if path else ["", ""]
-    if not all(map(_is_place, hosts)) or not _NAME.fullmatch(name) or len(number) > 2:
+    if not _NAME.fullmatch(name) or len(number) > 2:
         raise ValueError(
             f"its Sentinels cannot be read: write redis+sentinel://h1:26379,h2,h3/name/number; {ENCODE}"
         )
-    return {
-        "sentinels": tuple(map(_read_place, hosts)),
-        "service": name,
-        "db": _database(number[0]) if number and number[0] else None,
-    }
+    db = _database(number[0]) if number and number[0] else None
+    return {"through": "sentinel", "hosts": _hosts(place), "service": name, "db": db}
+
+
+def _cluster(place: str, path: str) -> dict[str, Any]:
+    if path not in ("", "/", "/0"):
+        raise ValueError("a cluster has no database but 0: write redis+cluster://h1:6379,h2,h3")
+    return {"through": "cluster", "hosts": _hosts(place)}
+
+
+def _hosts(place: str) -> tuple[Place, ...]:
+    return tuple(_read_place(host.strip()) for host in place.split(","))
 
 
 def _read_place(place: str) -> Place:
     found = _PLACE.fullmatch(place)
-    if found is None:
+    if found is None or not _is_place(place):
         raise ValueError(f"its host and port cannot be read: write redis://host:port/number; {ENCODE}")
     return found["host"], int(found["port"]) if found["port"] else None
 
@@ -256,3 +268,7 @@ def _tls(name: str, value: str) -> str | bool:
     if name == "ssl_cert_reqs" and value not in ("none", "optional", "required"):
         raise ValueError("its ssl_cert_reqs must be none, optional or required")
     return value
+
+
+_READ: Final = {"redis": _host, "rediss": _host, "unix": _socket, "sentinel": _sentinels, "cluster": _cluster}
+"""What stands behind the login, by the scheme, or by whom it is asked for."""

@@ -21,7 +21,7 @@ class Access:
         self.pool = Pool(servers)
         self.signals = Signals(servers)
         self.clock = ServerClock()
-        self.shared = AppKeys(settings.prefix)
+        self.shared = AppKeys(settings.prefix, in_one_slot=servers.is_cluster)
         """The keys that all queues share."""
         self.retentions: dict[str, Retention] = {}
         """What was told of the retention of queues, as far as it was last seen here; nothing, for most."""

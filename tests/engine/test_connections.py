@@ -14,8 +14,8 @@ import redis
 
 from streamq import App, ConfigurationError, NotDurable, OutcomeUnknown, Rejected, Unavailable
 from streamq.client.orders import BATCH_BYTES
+from streamq.redis.addressed import servers_at
 from streamq.redis.link import Link, SharedLink
-from streamq.redis.servers import Servers
 from streamq.settings import Settings
 
 from ..rig import ON_ONE_SERVER, until, working
@@ -44,7 +44,7 @@ async def test_the_next_address_is_taken_when_one_does_not_answer(server_url: st
 
 
 async def test_callers_of_a_shared_connection_each_get_their_own_answer(server_url: str) -> None:
-    link = SharedLink(Servers(Settings.load(redis_url=server_url)).home)
+    link = SharedLink(servers_at(Settings.load(redis_url=server_url)).home)
     answers = await asyncio.gather(*[link.call("ECHO", number) for number in range(20)])
     assert answers == [str(number).encode() for number in range(20)]
     assert link.generation == 1
@@ -133,7 +133,7 @@ async def test_user_and_password_come_from_the_settings_where_the_address_has_no
 
 def test_the_password_is_in_no_text_that_people_read() -> None:
     app = App(redis_url="redis://user:hidden-1@127.0.0.1:1/0", redis_password="hidden-2")
-    servers = Servers(app.settings)
+    servers = servers_at(app.settings)
     assert servers.names == ("redis://127.0.0.1:1/0",)
     assert "hidden-2" not in repr(app.settings) + str(app.settings) + repr(app) + str(servers.names)
 
@@ -159,13 +159,13 @@ async def test_an_address_that_is_none_is_refused_and_named_without_its_password
 def test_the_options_of_tls_are_read_from_the_address_and_the_settings(tmp_path: Path) -> None:
     authority = tmp_path / "ca.pem"
     settings = Settings.load(redis_ca=authority)
-    server = Servers(settings, "rediss://h.example:6380/2?ssl_check_hostname=true").home
+    server = servers_at(settings, "rediss://h.example:6380/2?ssl_check_hostname=true").home
     connection = server.connection(server.places[0], "x")
     context = connection.ssl_context  # type: ignore[attr-defined]
     assert context.ca_certs == str(authority)
     assert context.cert_reqs == ssl.CERT_REQUIRED
     assert context.check_hostname is True
-    server = Servers(settings, "rediss://h.example").home
+    server = servers_at(settings, "rediss://h.example").home
     threaded = server.threaded_connection(server.places[0], "x")
     assert threaded.ca_certs == str(authority)  # type: ignore[attr-defined]
     assert threaded.socket_timeout == settings.connect_timeout  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamq import App, ConfigurationError, Settings, public_address
-from streamq.redis.servers import Servers
+from streamq.redis.addressed import servers_at
 from streamq.settings.location import location, locations
 
 ODD = "/#?,[]@%: &=+$'\"\\;{}<>|^`~!*()\t"
@@ -103,7 +103,7 @@ def test_a_password_that_is_not_encoded_works_or_is_refused_and_is_never_told(se
         try:
             settings = Settings.load(redis_url=text)
             told += (
-                repr(settings) + str(settings) + str(settings.model_dump()) + repr(Servers(settings).names)
+                repr(settings) + str(settings) + str(settings.model_dump()) + repr(servers_at(settings).names)
             )
         except ConfigurationError as error:
             told += str(error)

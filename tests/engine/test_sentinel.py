@@ -141,7 +141,7 @@ async def test_a_wrong_address_is_told_in_one_sentence(start: Callable[..., Watc
     watched = await start(replicas=1)
     for url, said in [
         (watched.url.replace(f"/{NAME}", "/other"), "it watches no server of the name 'other'"),
-        (f"redis+sentinel://127.0.0.1:{watched.primary.port}/{NAME}", "it is no Sentinel but a server"),
+        (f"redis+sentinel://127.0.0.1:{watched.primary.port}/{NAME}", "neither a Sentinel nor"),
         (f"redis://{watched.hosts.split(',')[0]}", "it is a Sentinel"),
     ]:
         async with App(redis_url=url) as app:

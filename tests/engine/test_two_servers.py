@@ -33,10 +33,17 @@ class Ruled(Servers):
 
     second_url = ""
 
-    def __init__(self, settings: Settings, url: str | None = None) -> None:
-        super().__init__(settings, url)
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings, OneServer(settings, locations(settings.secret("redis_url"))))
         self.second = OneServer(settings, locations(self.second_url))
-        self.all = (self.home, self.second)
+
+    @property
+    def all(self) -> tuple[OneServer, ...]:
+        return (self.home, self.second)
+
+    @property
+    def is_one(self) -> bool:
+        return False
 
     def of(self, queue: str) -> OneServer:
         return self.second if queue == "b" else self.home
@@ -136,7 +143,7 @@ async def test_a_read_waits_on_both_servers_and_ends_with_the_first_that_has_a_j
 async def test_a_worker_of_both_goes_on_with_the_queue_whose_server_is_there(
     two: tuple[Server, Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streamq.client.opening.Servers", Ruled)
+    monkeypatch.setattr("streamq.client.opening.servers_at", lambda settings, _: Ruled(settings))
     app = App(redis_url=two[0].url, **QUICK)
 
     @app.task(queue="a")

@@ -36,7 +36,6 @@ from streamq.errors import (
 from streamq.model.clock import monotonic
 from streamq.model.envelope import New
 from streamq.redis.answers import Demoted, Redirected, concerns_all
-from streamq.redis.link import Link
 from streamq.redis.links import Links
 from streamq.redis.server import Server
 from streamq.settings import Durability
@@ -281,11 +280,9 @@ class _Carrier:
         return isinstance(answer, Demoted) and self._server.several
 
     async def _attempt(self, links: Links, batches: Sequence[Batch]) -> list[Answer]:
-        async def send(link: Link, places: Sequence[int]) -> list[Answer]:
-            return await self._store.producers.submit(link, [batches[at] for at in places], self._durability)
-
-        queues = [batch.producer.queue for batch in batches]
-        return await self._heard(links.pipeline(queues, send), len(batches))
+        return await self._heard(
+            self._store.producers.submit_each(links, batches, self._durability), len(batches)
+        )
 
     async def _heard(self, answers: Awaitable[list[Answer]], count: int) -> list[Answer]:
         try:

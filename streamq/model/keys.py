@@ -17,6 +17,8 @@ from streamq.model.shown import as_given
 GROUP: Final = "workers"
 """The consumer group of every lane."""
 
+SHARDED: Final = ":sharded"
+"""How names of channels end where a signal is heard at the node of its queue alone."""
 TOGETHER: Final = "all queues"
 """The hash tag of what all queues share, on a cluster. No queue has such a name."""
 
@@ -64,7 +66,7 @@ def _lane(number: int) -> Key:
 
 
 class Keys:
-    """The keys of one queue.
+    """The keys of one queue; ``sharded`` where queues live on several servers.
 
     Raises ``ConfigurationError`` for a name that is not 1 to 64 letters, digits, ``_``, ``.`` or ``-``.
     """
@@ -258,7 +260,18 @@ class Keys:
         "to processes that do upkeep",
     )
 
-    def __init__(self, prefix: str, queue: str) -> None:
+    waiters = Key(
+        "list", "on a cluster, workers that wait for a job", "until a job comes, or they look again",
+        "signals:sharded:waiters",
+    )  # fmt: skip
+    woken = Key(
+        "channel",
+        "on a cluster, that a job has come",
+        "to the worker that is named",
+        "signals:sharded:WORKER",
+    )
+
+    def __init__(self, prefix: str, queue: str, *, sharded: bool = False) -> None:
         if not is_name(queue):
             raise ConfigurationError(f"{as_given(queue)} cannot name a queue: {NAME_FORM}")
         of = f"{prefix}:{{{queue}}}:"
@@ -270,6 +283,12 @@ class Keys:
         self.by_script: dict[str, tuple[str, ...]] = {}
         """The keys that a script takes, in its order."""
         self.__dict__.update({name: key.name(of) for name, key in QUEUE_KEYS.items()})
+        if (
+            sharded
+        ):  # scripts know by it that signals stay at their node, and that no worker blocks at a stream
+            self.__dict__.update(
+                {name: getattr(self, name) + SHARDED for name in ("ended", "reported", "signals")}
+            )
 
     @property
     def removed(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -18,7 +18,7 @@ from streamq.errors import StreamqError, Unavailable
 from streamq.model.clock import monotonic
 from streamq.model.keys import TOGETHER
 from streamq.model.slots import slot_of
-from streamq.redis.link import Link
+from streamq.redis.link import Link, SharedLink
 from streamq.redis.replies import info_in
 from streamq.redis.server import Closes, Search, Server
 from streamq.redis.servers import Servers
@@ -59,9 +59,13 @@ class Node(Server):
         """There are others: one that is a primary no more is left."""
         return True
 
-    def not_found(self, search: Search) -> StreamqError:
-        """It cannot be reached, or is no primary any more: the map is to be read again."""
+    def look_soon(self) -> None:
+        """The map is to be read again."""
         self._cluster.look_soon()
+
+    def not_found(self, search: Search) -> StreamqError:
+        """It cannot be reached, or is no primary any more."""
+        self.look_soon()
         return super().not_found(search)
 
     def moved(self, to: foreign.MovedError) -> None:
@@ -71,7 +75,7 @@ class Node(Server):
     def demoted(self, era: int) -> None:
         """It takes no writes any more."""
         super().demoted(era)
-        self._cluster.look_soon()
+        self.look_soon()
 
     def opened(self, link: Closes) -> None:
         """As long as there is a connection, the cluster is looked at."""
@@ -85,7 +89,7 @@ class Node(Server):
 class Way(NamedTuple):
     """Where a redirected command is sent."""
 
-    server: Server
+    place: Place
     asking: bool
     """The slot is not there yet, but the key may be."""
     again: bool
@@ -99,8 +103,6 @@ class Cluster(Servers):
     of the cluster has changed, which is looked at each second. Until it is known, any node is asked and knows the way.
     """
 
-    is_cluster = True
-
     def __init__(self, settings: Settings, address: Location) -> None:
         self.settings = settings
         self._alone = replace(address, through="", hosts=())
@@ -109,7 +111,10 @@ class Cluster(Servers):
         self._seed_places = places
         self._nodes: dict[Place, Node] = {}
         self._map = SlotMap[Node]()
+        self._told: list[Callable[[], object]] = []
         self._epoch = -1
+        self._detours: dict[Place, SharedLink] = {}
+        """For commands that were redirected: their own connections may be busy with others."""
         self._due = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self.watch = Watch(self._look_on, _NAME)
@@ -143,9 +148,18 @@ class Cluster(Servers):
             self._nodes[place] = node
         return node
 
+    def on_change(self, told: Callable[[], object]) -> None:
+        """Have ``told`` called when the map has changed."""
+        self._told.append(told)
+
+    def _take(self, slots: SlotMap[Node]) -> None:
+        self._map = slots
+        for told in self._told:
+            told()
+
     def moved(self, slot: int, host: str, port: int) -> None:
         """A node says who has a slot."""
-        self._map = self._map.with_slot(slot, self.node(host, port))
+        self._take(self._map.with_slot(slot, self.node(host, port)))
         self.look_soon()
 
     # -- the map --------------------------------------------------------------------------------------------
@@ -197,22 +211,25 @@ class Cluster(Servers):
     def _learn(self, shards: Sequence[Shard]) -> None:
         """Take the map of the slots, and log who has come and gone."""
         before = set(self._map.owners)
-        self._map = SlotMap(
-            (first, last, self.node(*shard.place)) for shard in shards for first, last in shard.ranges
-        )
+        rows = [(first, last, self.node(*shard.place)) for shard in shards for first, last in shard.ranges]
+        self._take(SlotMap(rows))
         if before and before != set(self._map.owners):
             log.info("the primaries of the cluster are now %s", ", ".join(self.names))
 
     async def _look_on(self) -> None:
         """Keep the map up to date, and leave the nodes that have no slots any more."""
         self._loop = asyncio.get_running_loop()
-        while True:
-            self._due.clear()
-            try:
-                await self._look_on_at_one()
-            except StreamqError as error:
-                log.debug("the map of the cluster cannot be read: %s", error)
-            await asyncio.sleep(LOOK_AGAIN)
+        try:
+            while True:
+                self._due.clear()
+                try:
+                    await self._look_on_at_one()
+                except StreamqError as error:
+                    log.debug("the map of the cluster cannot be read: %s", error)
+                await asyncio.sleep(LOOK_AGAIN)
+        finally:
+            for link in self._detours.values():
+                await link.close()
 
     async def _look_on_at_one(self) -> None:
         """Look at one node until it is gone, or does not hear of changes. Raises ``Unavailable``."""
@@ -243,49 +260,52 @@ class Cluster(Servers):
     # -- following a command --------------------------------------------------------------------------------
 
     async def follow(
-        self, link: Link, commands: Sequence[tuple[Any, ...]], replies: list[Any], timeout: float | None
+        self, asked: Server, commands: Sequence[tuple[Any, ...]], replies: list[Any], timeout: float | None
     ) -> list[Any]:
-        """The replies with those in the place of redirections that the right nodes give.
+        """The replies of a node with those in the place of redirections that the right nodes give.
 
         A slot that is on its way answers only for keys that are all at one end: such a command is sent again until it
         is there, for as long as a command may take.
         """
         deadline, pause = monotonic() + (timeout or self.settings.command_timeout), TRY_AGAIN[0]
-        while (ways := self._ways(link, replies)) and monotonic() < deadline:
+        while (ways := self._ways(asked, replies)) and monotonic() < deadline:
             if any(way.again for way in ways):
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, TRY_AGAIN[1])
             for way, places in ways.items():
-                answers = await self._sent_on(link, way, [commands[at] for at in places], timeout)
+                answers = await self._sent_on(way, [commands[at] for at in places], timeout)
                 for at, answer in zip(places, answers, strict=True):
                     replies[at] = answer
         return replies
 
-    def _ways(self, link: Link, replies: Sequence[Any]) -> dict[Way, list[int]]:
+    def _ways(self, asked: Server, replies: Sequence[Any]) -> dict[Way, list[int]]:
         """Where to send again what was redirected, by the places of the commands."""
         ways: dict[Way, list[int]] = {}
         for at, reply in enumerate(replies):
             if isinstance(reply, foreign.AskError):  # MOVED too is one
-                server = self.node(reply.host or link.server.places[0].host, reply.port)
-                way = Way(server, asking=not isinstance(reply, foreign.MovedError), again=False)
+                place = (reply.host or asked.places[0].host, reply.port)
+                way = Way(place, asking=not isinstance(reply, foreign.MovedError), again=False)
             elif isinstance(reply, foreign.TryAgainError):
-                way = Way(link.server, asking=False, again=True)
+                (own,) = asked.places[:1]
+                way = Way((own.host, own.port or 6379), asking=False, again=True)
             else:
                 continue
             ways.setdefault(way, []).append(at)
         return ways
 
-    @staticmethod
     async def _sent_on(
-        link: Link, way: Way, commands: Sequence[tuple[Any, ...]], timeout: float | None
+        self, way: Way, commands: Sequence[tuple[Any, ...]], timeout: float | None
     ) -> Sequence[Any]:
         """The replies of another node; its error in the place of each."""
+        link = self._detours.get(way.place)
+        if link is None:
+            (address,) = self.node(*way.place).places
+            link = self._detours[way.place] = SharedLink(Peer(self.settings, [address]), _NAME)
         sent = [
             part for command in commands for part in ((("ASKING",), command) if way.asking else (command,))
         ]
-        assert link.beside is not None  # noqa: S101  # whoever has no others does not follow
         try:
-            replies = await link.beside(way.server).once(*sent, timeout=timeout)
+            replies = await link.batch(*sent, timeout=timeout)
         except StreamqError as error:
             return [error] * len(commands)
         return replies[1::2] if way.asking else replies

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from redis import exceptions as foreign
@@ -44,8 +44,6 @@ class Link:
         self._wire: Wire | None = None
         self._under_way: deque[Sent] = deque()
         self._era = server.era
-        self.beside: Callable[[Server], Link] | None = None
-        """The connections for the same purpose to other servers, where there are any."""
         self.generation = 0
         """How often it has connected: a change tells that the server, or the way to it, was gone."""
 
@@ -109,9 +107,9 @@ class Link:
         And ``UsageError`` for what cannot be written: then nothing is sent, and the connection stays.
         """
         replies = await self.once(*commands, timeout=timeout)
-        if self.server.follow is None or self.beside is None:
+        if self.server.follow is None:
             return replies
-        return await self.server.follow(self, commands, replies, timeout)
+        return await self.server.follow(self.server, commands, replies, timeout)
 
     async def once(self, *commands: tuple[Any, ...], timeout: float | None = None) -> list[Any]:
         """The same, also where the server says that another has the keys."""

@@ -45,7 +45,6 @@ class Links:
         link = self._links.get(server)
         if link is None:
             link = self._links[server] = self._kind(server, self._client_name)
-            link.beside = self.to
         return link
 
     def split(self, queues: Sequence[str]) -> dict[Link, list[int]]:

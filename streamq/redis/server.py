@@ -44,7 +44,7 @@ class Server:
     follow: (
         Callable[[Any, Sequence[tuple[Any, ...]], list[Any], float | None], Awaitable[list[Any]]] | None
     ) = None
-    """Sends again, over a ``Link`` and its neighbours, the commands whose keys another server has, by their replies."""
+    """Sends again the commands whose keys another server has, by their replies; the first argument is this server."""
 
     def __init__(self, settings: Settings, addresses: Sequence[Location]) -> None:
         self.settings = settings
@@ -92,6 +92,9 @@ class Server:
 
     def moved(self, to: MovedError) -> None:
         """It says that another has the keys of a command."""
+
+    def look_soon(self) -> None:
+        """What is known of where queues live may be out of date. Also for threads."""
 
     def not_found(self, search: Search) -> StreamqError:
         """A search has come to nothing; why is returned."""

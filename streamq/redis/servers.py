@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from streamq.redis.server import Server
 from streamq.settings import Settings
 
 
 class Servers:
     """Which server each queue lives on: asked here and nowhere else. Here it is one server for all of them."""
-
-    is_cluster = False
-    """Whether the keys that all queues share must lie in one slot."""
 
     def __init__(self, settings: Settings, server: Server) -> None:
         self.settings = settings
@@ -39,6 +38,9 @@ class Servers:
     def names(self) -> tuple[str, ...]:
         """The addresses of all of them, for people to read."""
         return tuple(name for server in self.all for name in server.names)
+
+    def on_change(self, told: Callable[[], object]) -> None:
+        """Have ``told`` called whenever a queue may live on another server than before."""
 
     async def prepare(self) -> None:
         """Learn where the queues live. Raises ``Unavailable``."""

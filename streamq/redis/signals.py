@@ -28,6 +28,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
+from redis.exceptions import MovedError
+
 from streamq.errors import Unavailable
 from streamq.redis.answers import translate
 from streamq.redis.server import Server
@@ -99,14 +101,28 @@ class Signals:
     def __init__(self, servers: Servers) -> None:
         self._servers = servers
         self._channels: dict[Server, Channels] = {}
+        self._roaming: dict[str, Roaming] = {}
+        servers.on_change(self._follow)
 
-    def of(self, queue: str) -> Channels:
-        """The channels of the server of a queue."""
-        server = self._servers.of(queue)
+    def of(self, queue: str) -> Channels | Roaming:
+        """The channels of a queue."""
+        if self._servers.is_one:
+            return self._on(self._servers.home)
+        roaming = self._roaming.get(queue)
+        if roaming is None:
+            roaming = self._roaming[queue] = Roaming(self._on(self._servers.of(queue)))
+        return roaming
+
+    def _on(self, server: Server) -> Channels:
         channels = self._channels.get(server)
         if channels is None:
-            channels = self._channels[server] = Channels(server)
+            channels = self._channels[server] = Channels(server, sharded=not self._servers.is_one)
         return channels
+
+    def _follow(self) -> None:
+        """Queues have moved: their listeners move along."""
+        for queue, roaming in self._roaming.items():
+            roaming.move(self._on(self._servers.of(queue)))
 
     def listen_only(
         self, listening: dict[str, Callable[[], None]], channels: Mapping[str, str],
@@ -127,10 +143,51 @@ class Signals:
             await channels.close()
 
 
+class Roaming:
+    """The channels of a queue that may move to another server."""
+
+    def __init__(self, channels: Channels) -> None:
+        self._channels = channels
+        self._stops: dict[tuple[str, Heard], Callable[[], None]] = {}
+
+    def listen(self, channel: str, heard: Heard) -> Callable[[], None]:
+        """As ``Channels`` does, wherever the queue is."""
+        self._stops[channel, heard] = self._channels.listen(channel, heard)
+
+        def stop() -> None:
+            if ends := self._stops.pop((channel, heard), None):
+                ends()
+
+        return stop
+
+    def move(self, to: Channels) -> None:
+        """Listen there instead, where it is another."""
+        if to is self._channels:
+            return
+        self._channels = to
+        for (channel, heard), stop in list(self._stops.items()):
+            stop()
+            self._stops[channel, heard] = to.listen(channel, heard)
+
+    def hears(self, channel: str) -> bool:
+        """As ``Channels`` does."""
+        return self._channels.hears(channel)
+
+    def undecided(self, channel: str) -> bool:
+        """As ``Channels`` does."""
+        return self._channels.undecided(channel)
+
+    async def caught_up(self) -> bool:
+        """As ``Channels`` does; ``False`` where the queue moves meanwhile."""
+        channels = self._channels
+        return await channels.caught_up() and channels is self._channels
+
+
 class Channels:
     """The listeners on one server and their connection, which is open while there are any."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, *, sharded: bool = False) -> None:
+        self._server, self._of_shard = server, "S" if sharded else ""
         self._subscriber = Subscriber(server, "streamq-signals")
         self._listeners: dict[str, list[Heard]] = {}
         self._subscribed: set[str] = set()
@@ -250,7 +307,8 @@ class Channels:
         self._confirmed.difference_update(less)
         self._asked.extend(more)
         # each by itself, so that one which is refused refuses no other
-        commands = [*[("SUBSCRIBE", c) for c in more], *[("UNSUBSCRIBE", c) for c in less]]
+        commands = [(f"{self._of_shard}SUBSCRIBE", c) for c in more]
+        commands += [(f"{self._of_shard}UNSUBSCRIBE", c) for c in less]
         if commands:
             await self._subscriber.send(*commands)
 
@@ -274,14 +332,26 @@ class Channels:
             self._take(await self._subscriber.receive())
 
     def _take(self, reply: Any) -> None:
-        if isinstance(reply, list) and len(reply) == 3 and reply[0] == b"message":
+        word = reply[0] if isinstance(reply, list) and reply else reply
+        if word in (b"message", b"smessage"):
             self._tell(self._listeners.get(reply[1].decode(), ()), reply[2])
-        elif isinstance(reply, list) and reply and reply[0] == b"subscribe":
+        elif word in (b"subscribe", b"ssubscribe"):
             self._answered(None)
-        elif isinstance(reply, Exception):
-            self._answered(translate(reply, sent=True))
-        elif reply == b"PONG" or (isinstance(reply, list) and reply and reply[0] == b"pong"):
+        elif isinstance(word, Exception):
+            if isinstance(word, MovedError):
+                self._server.moved(word)
+            self._answered(translate(word, sent=True))
+        elif word in (b"PONG", b"pong"):
             self._ponged()
+        elif word == b"sunsubscribe" and reply[1].decode() in self._subscribed:
+            self._given_up(reply[1].decode())
+
+    def _given_up(self, channel: str) -> None:
+        """Its queue has left this node: who asks anew is told where it is."""
+        self._subscribed.discard(channel)
+        self._confirmed.discard(channel)
+        self._changed.set()
+        self._tell(self._listeners.get(channel, ()), None)
 
     def _ponged(self) -> None:
         if self._pongs and not (pong := self._pongs.pop(0)).done():

@@ -64,8 +64,10 @@ def _shard(row: dict[bytes, Any], asked: str, *, tls: bool) -> Shard | None:
     primaries = [node for each in row[b"nodes"] if (node := pairs(each))[b"role"] == b"master"]
     if not slots or not primaries:
         return None
-    chosen: dict[bytes, Any] = next((each for each in primaries if each[b"health"] == b"online"), primaries[0])
-    port = node.get(b"tls-port") if tls else node.get(b"port")
+    chosen: dict[bytes, Any] = next(
+        (each for each in primaries if each[b"health"] == b"online"), primaries[0]
+    )
+    port: Any = chosen[b"tls-port"] if tls else chosen[b"port"]
     host = (chosen.get(b"endpoint") or b"").decode()
     return Shard(
         (asked if host in ("", "?") else host, int(port)), tuple(zip(slots[::2], slots[1::2], strict=True))

@@ -98,6 +98,8 @@ class ThreadLink:
             if is_demotion(error):
                 self._server.demoted(self._era)
                 self._demoted = True  # the next command looks for the new primary
+            if isinstance(error, foreign.MovedError):
+                self._server.look_soon()
             return translate(error, sent=True)
 
     def idle(self, seconds: float) -> None:

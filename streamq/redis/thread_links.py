@@ -7,6 +7,7 @@ from typing import Any
 
 from streamq.errors import StreamqError
 from streamq.redis.answers import in_place
+from streamq.redis.server import Server
 from streamq.redis.servers import Servers
 from streamq.redis.thread_link import ThreadLink
 
@@ -15,23 +16,38 @@ class ThreadLinks:
     """A ``ThreadLink`` to each server, for one purpose of one thread: all are kept open."""
 
     def __init__(self, servers: Servers, client_name: str) -> None:
-        self._servers = servers
-        self._links = {server: ThreadLink(server, client_name) for server in servers.all}
-        self.home = self._links[servers.home]
+        self._servers, self._client_name = servers, client_name
+        self._links: dict[Server, ThreadLink] = {}
+
+    @property
+    def home(self) -> ThreadLink:
         """The one to the server of the lists of queues and workers."""
+        return self._to(self._servers.home)
+
+    def of(self, queue: str) -> ThreadLink:
+        """The connection to the server of a queue."""
+        return self._to(self._servers.of(queue))
+
+    def _to(self, server: Server) -> ThreadLink:
+        link = self._links.get(server)
+        if link is None:
+            link = self._links[server] = ThreadLink(server, self._client_name)
+        return link
 
     def connect(self) -> bool:
         """Connect where it is not; ``True`` when it did so anywhere. Raises when no server can be reached.
 
         What is wrong with one of several servers is told to those who write to its queues.
         """
-        met, errors = False, list[StreamqError]()
-        for link in self._links.values():
+        met, errors, servers = False, list[StreamqError](), self._servers.all
+        for server in [server for server in self._links if server not in servers]:
+            self._links.pop(server).close()
+        for server in servers:
             try:
-                met |= link.connect()
+                met |= self._to(server).connect()
             except StreamqError as error:
                 errors.append(error)
-        if len(errors) == len(self._links):
+        if len(errors) == len(servers):
             raise errors[0]
         return met
 
@@ -51,17 +67,13 @@ class ThreadLinks:
                 own = [error] * len(places)
             for place, reply in zip(places, own, strict=True):
                 replies[place] = reply
-        return in_place(replies, all_asked=len(parts) == len(self._links))
-
-    def of(self, queue: str) -> ThreadLink:
-        """The connection to the server of a queue."""
-        return self._links[self._servers.of(queue)]
+        return in_place(replies, all_asked=len(parts) == len(self._servers.all))
 
     def idle(self, seconds: float) -> None:
         """Wait; raises ``Unavailable`` as soon as a connection is gone."""
-        for link in self._links.values():
-            if link.connected:
-                link.idle(seconds / len(self._links))
+        links = [link for link in self._links.values() if link.connected]
+        for link in links:
+            link.idle(seconds / len(links))
 
     def wake(self) -> None:
         """End the waiting of ``idle``, from another thread."""

@@ -21,7 +21,7 @@ class Access:
         self.pool = Pool(servers)
         self.signals = Signals(servers)
         self.clock = ServerClock()
-        self.shared = AppKeys(settings.prefix, in_one_slot=servers.is_cluster)
+        self.shared = AppKeys(settings.prefix, in_one_slot=not servers.is_one)
         """The keys that all queues share."""
         self.retentions: dict[str, Retention] = {}
         """What was told of the retention of queues, as far as it was last seen here; nothing, for most."""
@@ -49,7 +49,7 @@ class Access:
         except TypeError:  # unhashable: Keys refuses it with the right error
             found = None
         if found is None:
-            found = self._keys[queue] = Keys(self.settings.prefix, queue)
+            found = self._keys[queue] = Keys(self.settings.prefix, queue, sharded=not self.servers.is_one)
         return found
 
     def learn_retention(self, queue: str, told: Retention) -> None:

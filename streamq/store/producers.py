@@ -16,6 +16,7 @@ from streamq.noun_errors import full
 from streamq.redis import scripts
 from streamq.redis.answers import NoScript, translate
 from streamq.redis.link import Link
+from streamq.redis.links import Links
 from streamq.settings import Durability, Settings
 from streamq.store.access import Access
 
@@ -245,6 +246,16 @@ class Producers:
             new = []
         await link.connect()
         return await self._flight(link, batches, durability, new).answers()
+
+    async def submit_each(
+        self, links: Links, batches: Sequence[Batch], durability: Durability
+    ) -> list[Answer]:
+        """The same of queues of any servers, each batch over the connection to its own."""
+
+        async def send(link: Link, places: Sequence[int]) -> list[Answer]:
+            return await self.submit(link, [batches[at] for at in places], durability)
+
+        return await links.pipeline([batch.producer.queue for batch in batches], send)
 
     async def _announce(self, queues: Sequence[str]) -> None:
         """Put queues on their list where that is on another server than they: before their jobs, as these are found

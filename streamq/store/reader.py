@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, NamedTuple
 
-from streamq.errors import Rejected, StreamqError, Unavailable
+from streamq.errors import Rejected, StreamqError
 from streamq.model.keys import GROUP
 from streamq.model.lanes import BELL, READY, QueueLane
 from streamq.redis.answers import concerns_all, translate
@@ -16,12 +16,11 @@ from streamq.redis.link import Link, Sent
 from streamq.redis.links import Links
 from streamq.redis.replies import clients_in
 from streamq.store.access import Access
+from streamq.store.waiting import Waiting
 
 ANSWER: Final = 5.0
 """Seconds that a reply may take beyond the BLOCK time before the connection counts as lost: as long as a busy
 server may pause."""
-WAKE_AGAIN: Final = 0.1
-"""Seconds between two wake-ups of a read that goes on: the first may have come just before it blocked."""
 
 
 @dataclass(slots=True)
@@ -60,6 +59,8 @@ class Reader:
         self._places: dict[bytes, QueueLane] = {}
         self._known: dict[Link, tuple[int, int]] = {}
         """By connection, its generation and the server's number for it, 0 where that may not be asked."""
+        self._waiting = None if links.is_one else Waiting(access, links, worker)
+        self._generation = 0
 
     # -- reading --------------------------------------------------------------------------------------------
 
@@ -90,31 +91,18 @@ class Reader:
         Raises only what concerns all servers.
         """
         found = Found()
-        if self._links.is_one:
-            await self._wait_on(self._links.home, places, count, block_ms, found)
-        else:
-            reads = [
-                asyncio.create_task(self._wait_on(link, [places[at] for at in some], count, block_ms, found))
-                for link, some in self._links.split([queue for queue, _ in places]).items()
-            ]
-            await asyncio.wait(reads, return_when=asyncio.FIRST_COMPLETED)
-            await self._end(reads)
-        away = [error for _, error in found.refused if concerns_all(error)]
-        if len(away) == len(self._access.servers.all):
-            raise away[0]
+        if self._waiting is not None:
+            read = partial(self._read_of, count)
+            for lanes, reply in (await self._waiting.wait(places, block_ms / 1000, read)).items():
+                self._take(lanes, reply, found)
+            return found
+        await self._wait_on(self._links.home, places, count, block_ms, found)
+        if found.refused and concerns_all(error := found.refused[0][1]):
+            raise error
         return found
 
-    async def _end(self, reads: Sequence[asyncio.Task[None]]) -> None:
-        """One of them has something: the others, on other servers, wait no longer."""
-        while True:
-            _, blocked = await asyncio.wait(reads, timeout=0)
-            if not blocked:
-                break
-            with contextlib.suppress(Unavailable):
-                await self.wake()
-            await asyncio.wait(blocked, timeout=WAKE_AGAIN)
-        for read in reads:
-            read.result()
+    def _read_of(self, count: int, lanes: Sequence[QueueLane]) -> tuple[Any, ...]:
+        return self._command(count, self._streams_of(lanes), 0)
 
     async def _wait_on(
         self, link: Link, places: Sequence[QueueLane], count: int, block_ms: int, found: Found
@@ -124,6 +112,9 @@ class Reader:
             (reply,) = await link.batch(command, timeout=block_ms / 1000 + ANSWER)
         except StreamqError as error:
             reply = error
+        self._take(places, reply, found)
+
+    def _take(self, places: Sequence[QueueLane], reply: Any, found: Found) -> None:
         if isinstance(reply, Exception):
             found.refused.append((places, translate(reply, sent=True)))
         elif reply:
@@ -147,22 +138,15 @@ class Reader:
 
     # -- waking ---------------------------------------------------------------------------------------------
 
-    async def greet(self, queues: Callable[[], Sequence[str]]) -> bool:
-        """Learn the client ids of new connections to the servers of these queues; whether one replaces another.
+    async def greet(self) -> bool:
+        """Learn the client ids of new connections; whether one replaces another.
 
         A proxy may keep the old one open, with our read still blocked on it: that would take the next job.
         """
-        if self._links.is_one:
+        if self._waiting is None:
             return await self._greet(self._links.home)
-        replaced, errors, parts = False, list[Unavailable](), self._links.split(queues())
-        for link in parts:
-            try:
-                replaced |= await self._greet(link)
-            except Unavailable as error:  # the read of its queues raises it
-                errors.append(error)
-        if parts and len(errors) == len(parts):
-            raise errors[0]
-        return replaced
+        before, self._generation = self._generation, self._links.generation
+        return before not in (0, self._generation)
 
     async def _greet(self, link: Link) -> bool:
         generation, former = self._known.get(link, (0, 0))
@@ -186,13 +170,15 @@ class Reader:
                 await link.call("CLIENT", "UNBLOCK", number)
 
     async def wake(self) -> None:
-        """End the reads that are blocked now. Raises ``Unavailable``."""
-        errors: list[Unavailable] = []
+        """End the read that is blocked now. Raises ``Unavailable``."""
+        if self._waiting is not None:
+            self._waiting.wake()
+            return
         async with self._access.pool.links() as others:
-            for link, (_, number) in list(self._known.items()):
-                try:
-                    await others.beside(link).call("CLIENT", "UNBLOCK", number)
-                except Unavailable as error:  # the reads on other servers are woken all the same
-                    errors.append(error)
-        if errors:
-            raise errors[0]
+            for _, number in list(self._known.values()):
+                await others.home.call("CLIENT", "UNBLOCK", number)
+
+    async def close(self) -> None:
+        """Wait for nothing any more."""
+        if self._waiting is not None:
+            await self._waiting.close()

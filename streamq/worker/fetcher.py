@@ -95,6 +95,7 @@ class Fetcher:
             self._ended.set()
             self._steered.close()
             self._slots.close()
+            await self._reader.close()
             await self._links.close()
 
     async def give_back_unseen(self) -> int:
@@ -103,7 +104,7 @@ class Fetcher:
         For after the end of ``run``, before the worker signs off. Raises ``Unavailable``.
         """
         try:
-            await self._reader.greet(lambda: self._queues)
+            await self._reader.greet()
             self._unseen.suspected()
             return await self._unseen.give_back(())
         finally:
@@ -123,7 +124,7 @@ class Fetcher:
             await suspects.see_to(self._reads.open())
         if not (slots := await self._free()):
             return
-        if await self._reader.greet(self._reads.open):
+        if await self._reader.greet():
             unseen.suspected()
             return
         if self._steered.due:  # news of this moment, which would wake no read that is yet to block

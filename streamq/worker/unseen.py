@@ -48,7 +48,7 @@ class Unseen:
     async def audit(self, with_suspects: Iterable[str]) -> None:
         """Audit, if it is time for it. Raises ``Unavailable``."""
         if self.due:
-            if await self._reader.greet(lambda: self._queues):
+            if await self._reader.greet():
                 self.suspected()
             await self.give_back(with_suspects)
 

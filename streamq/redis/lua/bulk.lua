@@ -201,7 +201,8 @@ function ACTS.cancel(id, _, version)
     if not wanted[is_held and 'active' or 'waiting'] or was_edited(headers, version) then return false, #payload end
     if is_held then
       if redis.call('HSETNX', keys.cancels, id, told) == 0 then return false, #payload end
-      redis.pcall('PUBLISH', keys.signals, 'cancel ' .. id .. '\n\n')
+      -- parts: publish
+      redis.pcall(PUBLISH, keys.signals, 'cancel ' .. id .. '\n\n')
       return true, #payload
     end
     gone[id], taken[number] = true, taken[number] or {}

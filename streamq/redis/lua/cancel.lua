@@ -27,7 +27,8 @@ if number then
   local worker, since = holder_of(number, entry)
   if worker ~= '' then
     if redis.call('HEXISTS', keys.cancels, id) == 0 then redis.call('HSET', keys.cancels, id, told) end -- who asks first is told of
-    redis.pcall('PUBLISH', keys.signals, 'cancel ' .. id .. '\n\n')
+    -- parts: publish
+    redis.pcall(PUBLISH, keys.signals, 'cancel ' .. id .. '\n\n')
     return { 'entry', now, worker, since, task, payload, headers }
   end
   redis.call('XDEL', keys.lanes[number], entry)

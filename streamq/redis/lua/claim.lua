@@ -21,7 +21,8 @@ for number = 1, #keys.seats do -- the best first
     redis.call('DEL', keys.seats[number])
   end
 end
-if news then redis.pcall('PUBLISH', keys.signals, 'upkeep\n\n') end
+-- parts: publish
+if news then redis.pcall(PUBLISH, keys.signals, 'upkeep\n\n') end
 
 local looked, remembered = redis.call('GET', keys.look), 30 * args.within
 local other = looked and looked ~= args.who

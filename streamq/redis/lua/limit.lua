@@ -63,7 +63,8 @@ if shared_before and shared_before ~= shared_of() then
   for _, each in ipairs({ 'shared:', 'costly:' }) do wake(each .. shared_before, '0') end
 end
 if limit.starts and limit.window then redis.call('PEXPIRE', keys.starts .. scope, limit.window + 1000) end -- of a longer one
-redis.pcall('PUBLISH', keys.signals, 'steer\n\n')
+-- parts: publish
+redis.pcall(PUBLISH, keys.signals, 'steer\n\n')
 -- parts: take_back
 take_back()
 return { code, told, wake(scope, '0') }

@@ -37,5 +37,6 @@ if redis.call('HEXISTS', keys.gate, 'limited') == 1 then
 else
   redis.call('HDEL', keys.steering, 'limited')
 end
-redis.pcall('PUBLISH', keys.signals, 'steer\n\n')
+-- parts: publish
+redis.pcall(PUBLISH, keys.signals, 'steer\n\n')
 if redis.call('EXISTS', keys.lines) == 1 then ring() end

@@ -40,7 +40,8 @@ if args.begins ~= '' then
     end
   end
   write_operation(args.operation, begun)
-  redis.pcall('PUBLISH', keys.signals, 'operation\n\n')
+  -- parts: publish
+  redis.pcall(PUBLISH, keys.signals, 'operation\n\n')
 elseif before and before.state == 'running' then
   end_operation(before, 'cancelled')
   write_operation(args.operation, before)

@@ -11,5 +11,6 @@
 local pause = { reason = args.reason, by = args.by, since_ms = now }
 if args.ends ~= '' then pause.until_ms = due_at(args.ends) end
 redis.call('HSET', keys.steering, args.name, cjson.encode(pause))
-redis.pcall('PUBLISH', keys.signals, 'steer\n\n')
+-- parts: publish
+redis.pcall(PUBLISH, keys.signals, 'steer\n\n')
 return now

@@ -1,7 +1,7 @@
 #!lua
 -- What handlers report: the progress of jobs, and lines of their logs, of many jobs of a queue at once. A log is a ring of
 -- pages, fields of one hash that all jobs of the queue share, so that the number of commands is that of a single job.
--- keys: progress logs reports results reported
+-- keys: progress logs reports results reported signals
 -- arguments:
 --   mark        of this call: where it is repeated, as its answer was lost, a log that has it takes no line again
 --   jobs        of how many jobs reports are kept
@@ -82,7 +82,8 @@ if over > 0 then
   forget_reports(redis.call('ZRANGE', keys.reports, 0, math.min(over, 50) - 1)) -- the rest with the next calls
 end
 
-local listeners = redis.pcall('PUBSUB', 'NUMSUB', keys.reported)
+-- parts: publish
+local listeners = redis.pcall('PUBSUB', NUMSUB, keys.reported)
 if not (listeners.err or listeners[2] > 0) then return now end
 -- As `signals.py` reads it: a line for each job, an empty one, and the bodies.
 local lines, bodies = {}, {}
@@ -93,5 +94,5 @@ for _, job in ipairs(jobs) do
   lines[#lines + 1] = 'report ' .. job.id .. ' ' .. #job.progress .. ' ' .. (job.first or 0) .. ' ' .. #text
   bodies[#bodies + 1] = job.progress .. text
 end
-redis.pcall('PUBLISH', keys.reported, table.concat(lines, '\n') .. '\n\n' .. table.concat(bodies))
+redis.pcall(PUBLISH, keys.reported, table.concat(lines, '\n') .. '\n\n' .. table.concat(bodies))
 return now

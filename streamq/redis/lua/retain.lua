@@ -18,5 +18,6 @@ for at = first.fields, #ARGV, 2 do
     redis.call('HSET', keys.retention, ARGV[at], ARGV[at + 1])
   end
 end
-redis.pcall('PUBLISH', keys.signals, 'steer\n\n')
+-- parts: publish
+redis.pcall(PUBLISH, keys.signals, 'steer\n\n')
 return 1

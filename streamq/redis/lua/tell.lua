@@ -11,5 +11,6 @@ else
   if redis.call('HGET', keys.steering, args.name) == args.value then return 0 end
   redis.call('HSET', keys.steering, args.name, args.value)
 end
-redis.pcall('PUBLISH', keys.signals, 'steer\n\n')
+-- parts: publish
+redis.pcall(PUBLISH, keys.signals, 'steer\n\n')
 return 1

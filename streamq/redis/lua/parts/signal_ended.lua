@@ -1,5 +1,6 @@
 -- Tell of jobs that have ended, as `signals.py` reads it: a line of their ids, an empty line, and their records, whose
 -- lengths the line tells.
+-- parts: publish
 
 -- A record without its payload, the last of its lines.
 local function without_payload(record)
@@ -28,5 +29,5 @@ local function signal_ended(news)
     end
   end
   if #told == 0 then return end
-  redis.pcall('PUBLISH', keys.ended, 'ended ' .. table.concat(told, ' ') .. '\n\n' .. table.concat(bodies))
+  redis.pcall(PUBLISH, keys.ended, 'ended ' .. table.concat(told, ' ') .. '\n\n' .. table.concat(bodies))
 end

@@ -1,0 +1,132 @@
+"""Waiting for a job where queues live on several servers, and no read may block: it would take a connection for each.
+
+A worker that finds nothing in a queue puts its name on a list there and is told of the next job, on a channel of its
+own: the script that adds a job takes one name off the list. It puts its name there first and looks then, so nothing
+comes between. Who has no slot any more when it is told, passes it on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from streamq.errors import StreamqError
+from streamq.model.clock import monotonic
+from streamq.model.lanes import QueueLane
+from streamq.redis import scripts
+from streamq.redis.links import Links
+from streamq.store.access import Access
+
+LOOK: Final = 60.0
+"""Seconds after which an empty queue is looked at anyhow: another program may add a job by XADD alone."""
+
+Lanes = tuple[QueueLane, ...]
+Command = Callable[[Lanes], tuple[Any, ...]]
+"""Makes the read of the lanes of one queue."""
+
+
+class Waiting:
+    """What one worker waits for. ``read`` makes the command that reads lanes of one queue without waiting."""
+
+    def __init__(self, access: Access, links: Links, worker: str) -> None:
+        self._access, self._links, self._worker = access, links, worker
+        self._empty: dict[str, tuple[Lanes, float]] = {}
+        """Queues that were found empty after our name was put on their lists: their lanes, and when to look again."""
+        self._listening: dict[str, Callable[[], None]] = {}
+        self._told: set[str] = set()
+        """Queues of which we were told since they were last looked at."""
+        self._bell = asyncio.Event()
+        self._woken = self._waits = False
+        self._passing: set[asyncio.Task[None]] = set()
+
+    async def wait(self, places: Sequence[QueueLane], seconds: float, read: Command) -> dict[Lanes, Any]:
+        """The replies to the reads of lanes, for queues in which there was something, or that were refused.
+
+        Empty when nothing came within so many seconds, or ``wake`` was called.
+        """
+        lanes: dict[str, Lanes] = {}
+        for place in places:
+            lanes[place[0]] = (*lanes.get(place[0], ()), place)
+        self._listen(lanes)
+        until, self._woken, self._waits = monotonic() + seconds, False, True
+        try:
+            while True:
+                self._bell.clear()
+                if found := await self._look([of for of in lanes.values() if self._is_due(of)], read):
+                    return found
+                if self._woken or (left := until - monotonic()) <= 0:
+                    return {}
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(min(left, self._next_look() - monotonic())):
+                        await self._bell.wait()
+        finally:
+            self._waits = False
+
+    def _is_due(self, lanes: Lanes) -> bool:
+        known, again = self._empty.get(lanes[0][0], ((), 0.0))
+        return known != lanes or again < monotonic()
+
+    def _next_look(self) -> float:
+        return min((again for _, again in self._empty.values()), default=0.0)
+
+    async def _look(self, due: Sequence[Lanes], read: Command) -> dict[Lanes, Any]:
+        """Read them, each after our name was put on the list of its queue, unless it is there."""
+        queues, commands = list[str](), list[tuple[Any, ...]]()
+        for lanes in due:
+            (queue, _), *_ = lanes
+            keys = self._access.keys(queue)
+            own = [
+                ("LREM", keys.waiters, 0, self._worker),
+                ("RPUSH", keys.waiters, self._worker),
+                read(lanes),
+            ]
+            own = own[2:] if queue in self._empty else own
+            queues += [queue] * len(own)
+            commands += own
+        self._told.difference_update(queues)
+        replies = await self._links.commands(queues, commands) if due else []
+        found: dict[Lanes, Any] = {}
+        last = dict(zip(queues, replies, strict=True))  # of each queue the last: that of its read
+        for lanes in due:
+            queue, reply = lanes[0][0], last[lanes[0][0]]
+            if reply is not None:
+                self._empty.pop(queue, None)
+                found[lanes] = reply
+            elif queue not in self._told:  # as it may be just after the look, before its reply
+                self._empty[queue] = (lanes, monotonic() + LOOK)
+        return found
+
+    # -- being told -----------------------------------------------------------------------------------------
+
+    def _listen(self, queues: Sequence[str] | dict[str, Lanes]) -> None:
+        channels = {queue: self._access.keys(queue).woken + self._worker for queue in queues}
+        if channels.keys() != self._listening.keys():
+            self._access.signals.listen_only(self._listening, channels, self._heard)
+
+    def _heard(self, queue: str, message: bytes | None) -> None:
+        """There is something; or, without a message, there may be."""
+        self._told.add(queue)
+        self._empty.pop(queue, None)
+        self._bell.set()
+        if message is not None and not self._waits:
+            passing = asyncio.ensure_future(self._pass_on(queue))
+            self._passing.add(passing)
+            passing.add_done_callback(self._passing.discard)
+
+    async def _pass_on(self, queue: str) -> None:
+        with contextlib.suppress(StreamqError):  # then it waits until somebody looks
+            async with self._access.pool.links() as links:
+                await scripts.PASS_ON.run(links.of(queue), self._access.keys(queue))
+
+    def wake(self) -> None:
+        """End the waiting."""
+        self._woken = True
+        self._bell.set()
+
+    async def close(self) -> None:
+        """Listen no more."""
+        self._access.signals.listen_only(self._listening, {}, self._heard)
+        for passing in list(self._passing):
+            await passing

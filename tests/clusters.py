@@ -78,9 +78,7 @@ class Cluster:
         self.nodes.append(node)
         node.start()
         self._meet(node)
-        self._wait(
-            lambda: all(each.info()["cluster_known_nodes"] == str(len(self.nodes)) for each in self.nodes)
-        )
+        self._wait(lambda: all(self._knows_all(each) for each in self.nodes))
         return node
 
     def move(self, slot: int, to: Node, between: Callable[[], None] = lambda: None) -> None:
@@ -113,14 +111,16 @@ class Cluster:
             node.ask("CLUSTER", "SET-CONFIG-EPOCH", at + 1)
         for node in self.nodes[1:]:
             self._meet(node)
-        self._wait(
-            lambda: all(node.info()["cluster_known_nodes"] == str(len(self.nodes)) for node in self.nodes)
-        )
+        self._wait(lambda: all(self._knows_all(node) for node in self.nodes))
         for at, node in enumerate(self.nodes[self._primaries :]):
             self._wait(lambda node=node, at=at: self._replicates(node, self.nodes[at]))
-        self._wait(lambda: all(node.info()["cluster_state"] == "ok" for node in self.nodes))
         self._wait(lambda: all(self._linked(node) for node in self.nodes[self._primaries :]))
         return self
+
+    def _knows_all(self, node: Node) -> bool:
+        """Whether it has met all others, and takes the cluster for one that serves."""
+        info = node.info()
+        return info["cluster_known_nodes"] == str(len(self.nodes)) and info["cluster_state"] == "ok"
 
     @staticmethod
     def _replicates(node: Node, primary: Node) -> bool:

@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from streamq.model.job_record import JobRecord as JobRecord
     from streamq.model.job_record import Page as Page
     from streamq.model.job_record import SearchPage as SearchPage
+    from streamq.model.json_text import JSONText as JSONText
     from streamq.model.limit import Breaker as Breaker
     from streamq.model.limit import Limit as Limit
     from streamq.model.limit import Rate as Rate
@@ -97,7 +98,6 @@ if TYPE_CHECKING:
     from streamq.model.totals import Totals as Totals
     from streamq.model.trail import AuditEntry as AuditEntry
     from streamq.model.trail import AuditPage as AuditPage
-    from streamq.model.values import JSONText as JSONText
     from streamq.model.worker_info import OverdueHandler as OverdueHandler
     from streamq.model.worker_info import WorkerInfo as WorkerInfo
     from streamq.model.worker_info import WorkerNote as WorkerNote
@@ -210,7 +210,7 @@ _HOMES = {
     "model.pointers": ("json_pointer",),
     "model.totals": ("Histogram", "Totals"),
     "model.trail": ("AuditEntry", "AuditPage"),
-    "model.values": ("JSONText",),
+    "model.json_text": ("JSONText",),
     "model.worker_info": ("OverdueHandler", "WorkerInfo", "WorkerNote"),
     "model.worker_load": ("RunningJob", "WorkerLoad"),
     "noun_errors": (

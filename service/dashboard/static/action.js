@@ -95,12 +95,12 @@ function draw(state, again) {
   const typed = action.must === undefined || values.must === action.must;
   return h("form", { onsubmit: (event) => (event.preventDefault(), typed && !state.busy && submit(state, again)) },
     h("h2", { id: "dialog-title" }, action.title ?? action.text),
-    action.note ? h("p", { class: "quiet" }, typeof action.note === "function" ? action.note(values) : action.note) : null,
+    action.note ? h("p.quiet", {}, typeof action.note === "function" ? action.note(values) : action.note) : null,
     (action.fields ?? []).map((each) => field(each, change(each.name), state.error)),
     action.must === undefined ? null : field({ name: "must", label: `Type ${action.must} to go on` }, change("must")),
     state.error ? alert(wrong({ message: state.error.message, errors: list(state.error.errors).filter(({ pointer }) => !(action.fields ?? []).some(({ name }) => pointer === `/${name}`)) })) : null,
     twins(action, values),
-    h("div", { class: "row end" },
+    h("div.row.end", {},
       h("button", { onclick: close }, "Not now"),
       h("button", { type: "submit", class: action.isDangerous ? "primary danger" : "primary", disabled: !typed || state.busy }, action.sure ?? action.text),
     ),
@@ -157,14 +157,14 @@ export function isWhole({ fields = [], check }, values) {
 /** An act as a person would type it in a terminal. */
 export function twins(action, values, open = false) {
   const lines = isWhole(action, values) ? [["command line", action.cli?.(values)], ["HTTP", curl(action, values)]] : [];
-  return h("details", { class: "twins", key: "twins", open },
+  return h("details.twins", { key: "twins", open },
     h("summary", {}, "The same in a terminal"),
     lines.length ? lines.map(([title, text]) => (text ? copied(title, text) : null)) : quiet("Fill in the fields first."),
   );
 }
 
 function copied(title, text) {
-  return h("div", { class: "twin" }, h("span", {}, title), h("code", { tabindex: 0 }, text), h("button", { "aria-label": `Copy: ${title}`, onclick: (event) => copy(text, event.target) }, "Copy"));
+  return h("div.twin", {}, h("span", {}, title), h("code", { tabindex: 0 }, text), h("button", { "aria-label": `Copy: ${title}`, onclick: (event) => copy(text, event.target) }, "Copy"));
 }
 
 /** Also where the page is not served by HTTPS, as the clipboard of the browser then is not there. */

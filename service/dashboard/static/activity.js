@@ -66,6 +66,6 @@ function audit({ data, page }) {
 function changes(live) {
   if (!live.changes.length) return card("Counts as they change", empty("Nothing has changed since this page was opened."));
   const lines = live.changes.map(({ number: key, at: time, queue, by }) =>
-    h("li", { key, "data-row": true }, h("time", {}, clock(time, true)), queueLink(queue), by.map(([state, size]) => h("span", { class: "badge", "data-state": state }, icon(state), `${state} ${size > 0 ? "+" : "−"}${number(Math.abs(size))}`))));
-  return card("Counts as they change", h("ol", { class: "changes" }, lines));
+    h("li", { key, "data-row": true }, h("time", {}, clock(time, true)), queueLink(queue), by.map(([state, size]) => h("span.badge", { "data-state": state }, icon(state), `${state} ${size > 0 ? "+" : "−"}${number(Math.abs(size))}`))));
+  return card("Counts as they change", h("ol.changes", {}, lines));
 }

@@ -84,7 +84,7 @@ function around() {
     h("button", { onclick: () => openPalette(pages()), "aria-keyshortcuts": "Control+K" }, "Go to … ", h("kbd", {}, "Ctrl K")),
     h("button", { id: "freeze", "aria-pressed": String(live.frozen), title: "Let what is shown stand still (.)", onclick: toggle }, live.frozen ? "Go on" : "Freeze"),
     h("button", { title: "Light, dark, or as the system has it", onclick: () => (nextTheme(), around()) }, theme()),
-    page.me.scope === "admin" ? null : h("span", { class: "mark", title: "What the key of this tab allows" }, `${page.me.scope} only`),
+    page.me.scope === "admin" ? null : h("span.mark", { title: "What the key of this tab allows" }, `${page.me.scope} only`),
     h("p", { id: "freshness", "data-tone": live.trouble ? "bad" : live.frozen ? "warn" : live.known ? "good" : "wait" }, fresh()),
   );
   const isStale = Boolean(live.trouble);

@@ -38,8 +38,8 @@ export function timeline(job) {
   const whole = Math.max(1, found.at(-1).to - found[0].from);
   const seconds = (each) => took((each.to - each.from) / 1000);
   return [
-    h("div", { class: "timeline", role: "img", "aria-label": found.map((each) => `${each.title} ${seconds(each)}`).join(", ") },
+    h("div.timeline", { role: "img", "aria-label": found.map((each) => `${each.title} ${seconds(each)}`).join(", ") },
       found.map((each) => h("span", { "data-state": each.kind, title: `${each.title}, ${seconds(each)}`, style: { "flex-grow": String(Math.max(LEAST, (100 * (each.to - each.from)) / whole)) } }))),
-    h("ol", { class: "phases" }, found.map((each) => h("li", { "data-state": each.kind }, h("i", { "aria-hidden": "true" }), each.title, " ", h("b", {}, seconds(each)), " ", quiet(when(new Date(each.from).toISOString()))))),
+    h("ol.phases", {}, found.map((each) => h("li", { "data-state": each.kind }, h("i", { "aria-hidden": "true" }), each.title, " ", h("b", {}, seconds(each)), " ", quiet(when(new Date(each.from).toISOString()))))),
   ];
 }

@@ -49,7 +49,7 @@ function act(queue, { action, text, states, isDangerous }, filter, state, size, 
 /** An operation that runs: how far it is, and the way to end it. */
 export function progress(operation) {
   const { id, kind, queue, state, done, total, skipped, filter, looked } = dict(operation);
-  return h("div", { class: "row progress", key: `operation ${id}`, role: "status" },
+  return h("div.row.progress", { key: `operation ${id}`, role: "status" },
     h("strong", {}, `${kind} in ${queue}`),
     h("progress", { max: count(total) || 1, value: count(filter ? looked : done), "aria-label": `${kind} in ${queue}` }),
     h("span", {}, filter ? `${number(done)} done, ${number(looked)} of ${number(total)} looked at` : `${number(done)} of ${number(total)}`, count(skipped) ? `, ${number(skipped)} skipped` : "", state === "running" ? "" : `, ${state}`),

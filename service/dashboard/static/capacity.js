@@ -18,9 +18,9 @@ export const capacity = {
     const plan = dict(data.plan);
     return [
       head("Capacity", quiet("what is left empty is as it is now, at the busiest step of the last hour")),
-      h("div", { class: "filters wishes", key: "wishes" }, WISHES.map(([name, label, hint]) => wish(name, label, hint, query[name], dict(plan.assumed)[name]))),
-      failed.plan ? h("p", { class: "error", role: "alert", key: "problem" }, failed.plan.message) : null,
-      data.plan ? h("div", { class: "columns even", key: "plan" }, h("div", {}, card("It is now", now(dict(plan.now), plan)), card("Notes", notes(plan))), h("div", {}, card("It takes", takes(plan)), card("How near to the limits", gauges(list(plan.gauges))))) : failed.plan ? null : waiting(),
+      h("div.filters.wishes", { key: "wishes" }, WISHES.map(([name, label, hint]) => wish(name, label, hint, query[name], dict(plan.assumed)[name]))),
+      failed.plan ? h("p.error", { role: "alert", key: "problem" }, failed.plan.message) : null,
+      data.plan ? h("div.columns.even", { key: "plan" }, h("div", {}, card("It is now", now(dict(plan.now), plan)), card("Notes", notes(plan))), h("div", {}, card("It takes", takes(plan)), card("How near to the limits", gauges(list(plan.gauges))))) : failed.plan ? null : waiting(),
     ];
   },
 };
@@ -55,8 +55,8 @@ const gauges = (found) => table({
 function notes({ notes: found, reachable, measured }) {
   const lines = list(found).map((text, key) => h("li", { key }, text));
   return [
-    reachable === false ? h("p", { class: "error" }, "No set-up reaches this.") : null,
-    lines.length ? h("ul", { class: "plain" }, lines) : empty("None."),
+    reachable === false ? h("p.error", {}, "No set-up reaches this.") : null,
+    lines.length ? h("ul.plain", {}, lines) : empty("None."),
     note("Measured: ", Object.entries(dict(measured)).map(([name, value]) => `${name.replaceAll("_", " ")} ${typeof value === "number" && /age|second/.test(name) ? span(value) : said(value)}`).join(", ")),
   ];
 }

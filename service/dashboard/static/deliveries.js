@@ -20,7 +20,7 @@ const settled = (queue, id, { as, text, note, isDangerous }) => ({
   done: ({ state }) => `The delivery is ${state}.`,
 });
 
-const settling = ({ queue, id }) => h("div", { class: "row end" }, WAYS.map((way) => button(settled(queue, id, way), { class: "small" })));
+const settling = ({ queue, id }) => h("div.row.end", {}, WAYS.map((way) => button(settled(queue, id, way), { class: "small" })));
 
 export const deliveryCard = (found) =>
   card("Delivery", facts({

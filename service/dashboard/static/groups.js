@@ -31,7 +31,7 @@ export const groups = {
     return [
       head(`Groups of ${queue}`),
       parts(queue, "groups"),
-      h("div", { class: "row", key: "order" }, tabs("Order", query.order ?? "busiest", [["busiest", "busiest first", at("queues", queue, "groups")], ["longest", "longest waits first", at("queues", queue, "groups", { order: "longest" })]])),
+      h("div.row", { key: "order" }, tabs("Order", query.order ?? "busiest", [["busiest", "busiest first", at("queues", queue, "groups")], ["longest", "longest waits first", at("queues", queue, "groups", { order: "longest" })]])),
       once(data.found, (found) => framed(rows(queue, found))),
     ];
   },

@@ -36,24 +36,24 @@ export const job = {
     return [
       crumbs(queueLink(queue), " / ", link(at("queues", queue, "jobs", { state: found.state }), `${found.state} jobs`)),
       head(found.task ?? id, badge(found.state), changes(found).map((action) => button(action))),
-      failed.job?.status === 404 ? h("p", { class: "error", key: "gone" }, "The record of this job is not kept any more; this is what was known.") : null,
+      failed.job?.status === 404 ? h("p.error", { key: "gone" }, "The record of this job is not kept any more; this is what was known.") : null,
       data.why ? why(dict(data.why)) : null,
-      found.error ? h("div", { class: "health", "data-tone": found.state === "failed" ? "bad" : "warn", key: "error" }, h("p", {}, fault(found.error))) : null,
+      found.error ? h("div.health", { "data-tone": found.state === "failed" ? "bad" : "warn", key: "error" }, h("p", {}, fault(found.error))) : null,
       progress(found.progress),
-      h("div", { class: "columns", key: "columns" }, h("div", {}, whole(found, data)), h("div", {}, beside(found, data))),
+      h("div.columns", { key: "columns" }, h("div", {}, whole(found, data)), h("div", {}, beside(found, data))),
     ];
   },
 };
 
 const why = ({ code, text, until, ahead, seconds }) =>
-  h("div", { class: "health", "data-tone": "warn", key: "why" },
+  h("div.health", { "data-tone": "warn", key: "why" },
     h("p", {}, h("strong", {}, "Why it does not run: "), text ?? "nobody can say", " ", quiet([code, ahead ? `about ${number(ahead)} are before it` : "", Number.isFinite(amount(seconds)) ? `starts in about ${Math.round(amount(seconds))} s` : "", until ? `until ${since(until)}` : ""].filter(Boolean).join("; "))),
   );
 
 function progress(told) {
   if (!told) return null;
   const { value, note } = dict(told);
-  return h("div", { class: "row progress", key: "progress" }, h("progress", { max: 1, value: amount(value) || 0, "aria-label": "How far it is" }), h("span", {}, Number.isFinite(amount(value)) ? percent(amount(value)) : "", " ", note ?? ""));
+  return h("div.row.progress", { key: "progress" }, h("progress", { max: 1, value: amount(value) || 0, "aria-label": "How far it is" }), h("span", {}, Number.isFinite(amount(value)) ? percent(amount(value)) : "", " ", note ?? ""));
 }
 
 function whole(found, data) {
@@ -64,7 +64,7 @@ function whole(found, data) {
     card("Payload", block(found.payload)),
     found.result == null ? null : card("Result", block(found.result)),
     traceback ? card("Traceback", h("pre", { tabindex: 0 }, traceback)) : null,
-    history.length ? card("What went wrong", h("ol", { class: "past" }, history.map(attempt))) : null,
+    history.length ? card("What went wrong", h("ol.past", {}, history.map(attempt))) : null,
     card("Log", once(data.logs, () => logs(data.logs))),
   ];
 }
@@ -72,12 +72,12 @@ function whole(found, data) {
 const block = (value) => h("pre", { tabindex: 0 }, write(value, "  "));
 
 const attempt = (past) =>
-  h("li", {}, h("b", {}, `attempt ${past.attempt ?? "?"}`), " ", when(past.finished_at), " ", h("span", { class: "error" }, fault(past)), past.traceback ? h("details", {}, h("summary", {}, "traceback"), h("pre", { tabindex: 0 }, past.traceback)) : null);
+  h("li", {}, h("b", {}, `attempt ${past.attempt ?? "?"}`), " ", when(past.finished_at), " ", h("span.error", {}, fault(past)), past.traceback ? h("details", {}, h("summary", {}, "traceback"), h("pre", { tabindex: 0 }, past.traceback)) : null);
 
 function logs({ data, written, dropped }) {
   if (!list(data).length) return empty("It has written nothing.");
   const lines = list(data).map(dict).map((line) => h("li", { key: String(line.number), "data-level": line.level }, h("time", { title: line.at }, clock(line.at, true)), h("b", {}, line.level), h("span", {}, line.text)));
-  return [h("ol", { class: "log", tabindex: 0 }, lines), dropped ? note(`The first ${number(dropped)} of ${number(written)} lines are gone.`) : null];
+  return [h("ol.log", { tabindex: 0 }, lines), dropped ? note(`The first ${number(dropped)} of ${number(written)} lines are gone.`) : null];
 }
 
 function beside(found, data) {
@@ -102,12 +102,12 @@ function twin(action) {
   const values = initial(action.fields);
   if (!isWhole(action, values)) return null;
   const line = action.cli(values);
-  return h("div", { class: "twin", key: action.text }, h("span", {}, action.text), h("code", { tabindex: 0, title: line }, line), copying("Copy", line), copying("curl", curl(action, values)));
+  return h("div.twin", { key: action.text }, h("span", {}, action.text), h("code", { tabindex: 0, title: line }, line), copying("Copy", line), copying("curl", curl(action, values)));
 }
 
-const copying = (text, line) => h("button", { class: "small", "aria-label": text === "Copy" ? `copy ${line}` : "copy as curl", onclick: (event) => copy(line, event.target) }, text);
+const copying = (text, line) => h("button.small", { "aria-label": text === "Copy" ? `copy ${line}` : "copy as curl", onclick: (event) => copy(line, event.target) }, text);
 
 function reading(found) {
   const line = `streamq job get ${found.queue} ${found.id}`;
-  return h("div", { class: "twin", key: "get" }, h("span", {}, "Look"), h("code", { tabindex: 0 }, line), copying("Copy", line), copying("curl", curl({ method: "GET", path: jobAt(found.queue, found.id) })));
+  return h("div.twin", { key: "get" }, h("span", {}, "Look"), h("code", { tabindex: 0 }, line), copying("Copy", line), copying("curl", curl({ method: "GET", path: jobAt(found.queue, found.id) })));
 }

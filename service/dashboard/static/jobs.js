@@ -26,7 +26,7 @@ export const jobs = {
     return [
       head(queue),
       parts(queue, "jobs"),
-      h("div", { class: "states row", role: "group", "aria-label": "State", key: "states" }, [undefined, ...STATES].map((state) => stateLink(page, state))),
+      h("div.states.row", { role: "group", "aria-label": "State", key: "states" }, [undefined, ...STATES].map((state) => stateLink(page, state))),
       filters(query, failed.jobs),
       operations.map(progress),
       acts(page),
@@ -47,7 +47,7 @@ function stateLink({ at: { queue }, query, live }, state) {
 
 function filters(query, problem) {
   const change = (name) => later(name, { cursor: "" });
-  return h("div", { class: "filters", key: "filters" },
+  return h("div.filters", { key: "filters" },
     h("label", {}, h("span", {}, "Filter"),
       h("input", { type: "search", name: "q", "data-search": true, placeholder: 'error:"timed out" age>1h payload.to:+1555* task:send-*', value: query.q ?? "", oninput: change("q"), "aria-invalid": problem ? "true" : null }),
       problem ? alert(wrong(problem)) : null),
@@ -62,7 +62,7 @@ function acts(page) {
   const ticked = [...(local.ticked ?? [])];
   const meant = ticked.length ? bulkOf(ticked) : bulk(query);
   const size = ticked.length || null;
-  return h("div", { class: "row", key: "acts" },
+  return h("div.row", { key: "acts" },
     BULK(queue, meant, query.state, size).map((action) => button(action, { disabled: Boolean(problem), title: problem?.message })),
     ticked.length ? h("button", { onclick: () => page.set({ ticked: new Set() }) }, `Untick ${number(ticked.length)}`) : null,
   );
@@ -85,9 +85,9 @@ function rows(page, found) {
       ...(page.may("admin") ? [column("", ({ id }) => h("input", { type: "checkbox", "aria-label": `tick ${id}`, checked: ticked.has(id), onchange: tick(id) }), "tick")] : []),
       column("job", ({ id, task }) => [jobLink(queue, id), small(task)]),
       column("state", ({ state }) => badge(state)),
-      ...(columns.length ? columns.map((name) => column(name, ({ payload }) => h("span", { class: "text" }, member(payload, name)))) : [column("payload", (job) => h("span", { class: "text" }, summary(job.payload)))]),
-      ...(found.some(({ error }) => error) ? [column("what went wrong", ({ error }) => (error ? h("span", { class: "error text" }, fault(error)) : null))] : []),
-      ...(found.some(({ group }) => group) ? [column("group", ({ group }) => (group ? h("span", { class: "tag", title: group }, group) : null))] : []),
+      ...(columns.length ? columns.map((name) => column(name, ({ payload }) => h("span.text", {}, member(payload, name)))) : [column("payload", (job) => h("span.text", {}, summary(job.payload)))]),
+      ...(found.some(({ error }) => error) ? [column("what went wrong", ({ error }) => (error ? h("span.error.text", {}, fault(error)) : null))] : []),
+      ...(found.some(({ group }) => group) ? [column("group", ({ group }) => (group ? h("span.tag", { title: group }, group) : null))] : []),
       figure("attempts", ({ attempt, attempts }) => (attempts ? `${number(attempt)} of ${number(attempts)}` : number(attempt))),
       figure("ran", ran),
       figure("when", (job) => when(job.finished_at ?? job.started_at ?? job.due_at ?? job.created_at)),
@@ -116,9 +116,9 @@ export const fault = (error) => ["type", "message"].map((name) => said(dict(erro
 function pager({ at: { queue }, data, query }) {
   const { next, looked } = dict(dict(data.jobs).page);
   const isFirst = !query.cursor;
-  return h("nav", { class: "row pager", "aria-label": "Pages of jobs", key: "pager" },
-    isFirst ? null : h("a", { class: "button", href: at("queues", queue, "jobs", { ...query, cursor: "" }) }, "To the first page"),
-    next ? h("a", { class: "button", href: at("queues", queue, "jobs", { ...query, cursor: next }) }, "Next page") : null,
+  return h("nav.row.pager", { "aria-label": "Pages of jobs", key: "pager" },
+    isFirst ? null : h("a.button", { href: at("queues", queue, "jobs", { ...query, cursor: "" }) }, "To the first page"),
+    next ? h("a.button", { href: at("queues", queue, "jobs", { ...query, cursor: next }) }, "Next page") : null,
     data.jobs ? quiet([looked === undefined ? "" : `${number(looked)} jobs were looked at for this page`, next ? "there are more" : "this is the end"].filter(Boolean).join("; ")) : null,
   );
 }

@@ -31,7 +31,7 @@ function draw(state, again) {
       h("input", { name: "key", type: "password", required: true, "aria-invalid": state.error ? "true" : null, oninput: (event) => (state.key = event.target.value) }),
       state.error ? alert(state.error) : null,
     ),
-    h("div", { class: "row end" }, h("button", { type: "submit", class: "primary", disabled: state.busy }, "Continue")),
+    h("div.row.end", {}, h("button.primary", { type: "submit", disabled: state.busy }, "Continue")),
   );
 }
 

@@ -60,7 +60,7 @@ function step(by) {
 function help(pages) {
   present({}, () => [
     h("h2", { id: "dialog-title" }, "Keys"),
-    h("dl", { class: "facts keys" }, KEYS.map(([key, text]) => h("div", {}, h("dt", {}, h("kbd", {}, key)), h("dd", {}, text, text.endsWith(" ") ? pages.map(([, name, letter]) => `${letter} ${name}`).join(", ") : null)))),
-    h("div", { class: "row end" }, h("button", { class: "primary", onclick: close }, "Close")),
+    h("dl.facts.keys", {}, KEYS.map(([key, text]) => h("div", {}, h("dt", {}, h("kbd", {}, key)), h("dd", {}, text, text.endsWith(" ") ? pages.map(([, name, letter]) => `${letter} ${name}`).join(", ") : null)))),
+    h("div.row.end", {}, h("button.primary", { onclick: close }, "Close")),
   ]);
 }

@@ -49,8 +49,8 @@ function inbox(told) {
     columns: [
       column("call", ({ id, idempotency_key: key }) => [h("b", {}, id), " ", sender(key)]),
       column("to", ({ body }) => said(dict(body).to ?? dict(body).contact_id ?? "–")),
-      column("what", ({ body }) => h("span", { class: "text" }, said(dict(body).message ?? dict(body).subject ?? dict(body).reply ?? body))),
-      figure("answer", ({ status, repeat }) => [h("span", { class: status < 300 ? "" : "error" }, String(status)), count(repeat) ? h("small", { class: "warn" }, `the ${number(repeat + 1)}. time`) : null]),
+      column("what", ({ body }) => h("span.text", {}, said(dict(body).message ?? dict(body).subject ?? dict(body).reply ?? body))),
+      figure("answer", ({ status, repeat }) => [h("span", { class: status < 300 ? "" : "error" }, String(status)), count(repeat) ? h("small.warn", {}, `the ${number(repeat + 1)}. time`) : null]),
       figure("came", ({ received_at: time }) => when(time)),
     ],
   }));
@@ -75,7 +75,7 @@ const removed = { text: "Take one back", scope: "write", path: "opt-outs/remove"
 
 function optOuts({ data }) {
   const next = dict(dict(data.optOuts).page).next;
-  return card("Who wants no more messages", h("div", { class: "row" }, button(added), button(removed)), data.optOuts ? table({
+  return card("Who wants no more messages", h("div.row", {}, button(added), button(removed)), data.optOuts ? table({
     name: "Opt-outs", items: items(data.optOuts), key: ({ subject }) => subject, none: "Nobody has opted out.",
     columns: [
       column("who", ({ subject }) => subject),

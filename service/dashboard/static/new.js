@@ -84,11 +84,11 @@ export const newJob = {
     return [
       head("New job", quiet(present().description ?? "")),
       h("form", { id: "new", key: "new", novalidate: true, onsubmit: (event) => (event.preventDefault(), submit()) },
-        h("div", { class: "filters", key: "what" }, chosen(query), queue(query)),
-        h("div", { class: "columns even", key: schema ? "form" : "free" }, schema ? [shaped(schema, value, error, change, errors), h("div", {}, written(raw, error, change), more(problem))] : [written(raw, error, change, query.task ? "Nobody has told what its payload is made of." : "Choose a task, or write the name of one."), more(problem)]),
-        problem ? h("p", { class: "error", role: "alert", key: "problem" }, wrong({ message: problem.message, errors: loose })) : null,
-        h("section", { class: "card", key: "twins" }, twins(act, query, true)),
-        may("write") ? h("div", { class: "row", key: "acts" }, h("button", { type: "submit", class: "primary", disabled: busy || !query.task }, "Enqueue")) : h("p", { class: "quiet", key: "may" }, "The key of this tab may not send.")),
+        h("div.filters", { key: "what" }, chosen(query), queue(query)),
+        h("div.columns.even", { key: schema ? "form" : "free" }, schema ? [shaped(schema, value, error, change, errors), h("div", {}, written(raw, error, change), more(problem))] : [written(raw, error, change, query.task ? "Nobody has told what its payload is made of." : "Choose a task, or write the name of one."), more(problem)]),
+        problem ? h("p.error", { role: "alert", key: "problem" }, wrong({ message: problem.message, errors: loose })) : null,
+        h("section.card", { key: "twins" }, twins(act, query, true)),
+        may("write") ? h("div.row", { key: "acts" }, h("button.primary", { type: "submit", disabled: busy || !query.task }, "Enqueue")) : h("p.quiet", { key: "may" }, "The key of this tab may not send.")),
     ];
   },
 };
@@ -97,9 +97,9 @@ const shaped = (schema, value, error, change, errors) =>
   card("Payload", error ? note("The fields are back once the JSON beside them can be read.") : fields(schema, value, (next) => change(write(next, "  ")), errors));
 
 const written = (raw, error, change, says) =>
-  card("The payload as JSON", says ? note(says) : null, h("label", {}, h("span", { class: "unseen" }, "The payload as JSON"), h("textarea", { name: "raw", class: "code", rows: 12, value: raw, "aria-invalid": error ? "true" : null, oninput: (event) => change(event.target.value) }), error ? alert(error.message) : null));
+  card("The payload as JSON", says ? note(says) : null, h("label", {}, h("span.unseen", {}, "The payload as JSON"), h("textarea.code", { name: "raw", rows: 12, value: raw, "aria-invalid": error ? "true" : null, oninput: (event) => change(event.target.value) }), error ? alert(error.message) : null));
 
-const more = (problem) => card("Options", h("div", { class: "options" }, OPTIONS.map((each) => option(each, problem))));
+const more = (problem) => card("Options", h("div.options", {}, OPTIONS.map((each) => option(each, problem))));
 
 const chosen = (query) =>
   h("label", {}, h("span", {}, "Task"), h("input", { name: "task", list: "tasks", value: query.task ?? "", required: true, oninput: later("task", {}, 0) }), h("datalist", { id: "tasks" }, known().map(({ name, queue: of }) => h("option", { key: name, value: name }, of))));

@@ -36,7 +36,7 @@ export const overview = {
       head("Overview", spans(query)),
       health(page, stats),
       live.known ? tiles(live, whole, query.since ?? "1h") : waiting(),
-      h("div", { class: "charts", key: "charts" }, data.stats ? charts(whole) : waiting()),
+      h("div.charts", { key: "charts" }, data.stats ? charts(whole) : waiting()),
       card("Queues", live.known ? queues(live, stats) : waiting(), live.queues.size > SHOWN ? link(at("queues"), `All ${number(live.queues.size)} queues`) : null),
       items(data.channels).length ? card("Channels", channels(items(data.channels))) : null,
     ];
@@ -49,13 +49,13 @@ export function oldest(page) {
 
 function health(page, stats) {
   const { live, data } = page;
-  if (!live.known) return h("div", { class: "health", key: "health" }, h("p", {}, live.trouble || "Asking the server …"));
+  if (!live.known) return h("div.health", { key: "health" }, h("p", {}, live.trouble || "Asking the server …"));
   const found = troubles({
     live, stats, recent: items(data.recent), oldest: oldest(page), schedules: items(data.schedules), operations: items(data.operations),
     unknown: count(dict(data.unknown).total), server: dict(data.server),
   });
-  if (!found.length) return h("div", { class: "health", "data-tone": "good", key: "health" }, h("p", { role: "status" }, h("strong", {}, "All is well. "), well(live)));
-  return h("ul", { class: "health", "data-tone": found[0].tone, key: "troubles", "aria-label": "What is wrong" },
+  if (!found.length) return h("div.health", { "data-tone": "good", key: "health" }, h("p", { role: "status" }, h("strong", {}, "All is well. "), well(live)));
+  return h("ul.health", { "data-tone": found[0].tone, key: "troubles", "aria-label": "What is wrong" },
     found.map(({ tone, text, address }) => h("li", { key: text, "data-tone": tone }, address ? link(address, text) : text)),
   );
 }
@@ -69,7 +69,7 @@ function well(live) {
 function tiles(live, { total, points, step }, since) {
   const seconds = points.length * step || 1;
   const share = total.ended ? total.failed / total.ended : NaN;
-  return h("ul", { class: "tiles", key: "tiles", "aria-label": "Figures" },
+  return h("ul.tiles", { key: "tiles", "aria-label": "Figures" },
     tile("completed", `in the last ${since}`, number(total.completed), rate(total.completed / seconds), spark(points.map((point) => point.completed), "good", "completed over time")),
     tile("failed", `in the last ${since}`, number(total.failed), percent(share), spark(points.map((point) => point.failed), "bad", "failed over time")),
     tile("waiting", "now", number(sum(live, "waiting") + sum(live, "held")), `p95 waited ${took(total.wait.p95)}`, spark(points.map((point) => point.wait.p95), "calm", "waits over time")),
@@ -110,7 +110,7 @@ const workers = (live, name) => {
 };
 
 export function channels(found) {
-  return h("ul", { class: "plain" }, found.map((channel) => {
+  return h("ul.plain", {}, found.map((channel) => {
     const counts = dict(channel.counts);
     const limit = [channel.concurrency ? `${number(channel.concurrency)} at once` : "", channel.rate ? `${channel.rate} at most` : ""].filter(Boolean).join(", ");
     return h("li", { key: channel.name },

@@ -77,7 +77,7 @@ function drawn() {
 }
 
 const isMissing = (error) => error?.status === 404;
-const complaint = (text) => h("p", { class: "error", role: "alert", key: `complaint ${text}` }, text);
+const complaint = (text) => h("p.error", { role: "alert", key: `complaint ${text}` }, text);
 
 function attempt(act, otherwise) {
   try {

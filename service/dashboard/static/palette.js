@@ -46,7 +46,7 @@ function draw(state, again) {
     if (by) event.preventDefault();
     again();
   };
-  return h("form", { class: "palette", onsubmit: (event) => (event.preventDefault(), results[state.chosen] && choose(results[state.chosen])) },
+  return h("form.palette", { onsubmit: (event) => (event.preventDefault(), results[state.chosen] && choose(results[state.chosen])) },
     h("h2", { id: "dialog-title" }, "Go to"),
     h("input", {
       name: "palette", placeholder: "a page, a queue, or the id of a job", "aria-label": "A page, a queue, or the id of a job",
@@ -56,7 +56,7 @@ function draw(state, again) {
     h("ul", { id: "found", role: "listbox", "aria-label": "Places", class: "plain" },
       results.map((each, index) => h("li", { key: each.join(" "), id: `found-${index}`, role: "option", "aria-selected": String(index === state.chosen), onclick: () => choose(each) }, quiet(each[0]), " ", each[1])),
     ),
-    h("p", { class: "quiet", role: "status" }, state.said || (results.length ? "" : "Nothing fits.")),
+    h("p.quiet", { role: "status" }, state.said || (results.length ? "" : "Nothing fits.")),
   );
 }
 

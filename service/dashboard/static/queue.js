@@ -34,13 +34,13 @@ export const queue = {
     const counts = live.queues.get(queue) ?? dict(told.counts);
     const size = STATES.filter((state) => state !== "active").reduce((sum, state) => sum + count(counts[state]), 0);
     return [
-      head(queue, page.may("write") ? h("a", { class: "button", href: at("new", { queue }) }, "New job") : null, live.paused.has(queue) || told.paused ? button(resume(queue)) : button(pause(queue)), button(limit(queue, told)), button(drain(queue, count(counts.waiting))), button(purge(queue, size)), button(remove(queue))),
+      head(queue, page.may("write") ? h("a.button", { href: at("new", { queue }) }, "New job") : null, live.paused.has(queue) || told.paused ? button(resume(queue)) : button(pause(queue)), button(limit(queue, told)), button(drain(queue, count(counts.waiting))), button(purge(queue, size)), button(remove(queue))),
       parts(queue, "queue"),
       pauses(queue, told, live.paused.get(queue)),
-      live.queues.has(queue) || told.name ? h("ul", { class: "tiles states", key: "counts", "aria-label": "Jobs by state" }, STATES.map((state) => h("li", { key: state, "data-state": state }, h("span", {}, icon(state), state), h("strong", {}, counted(queue, counts, state))))) : null,
+      live.queues.has(queue) || told.name ? h("ul.tiles.states", { key: "counts", "aria-label": "Jobs by state" }, STATES.map((state) => h("li", { key: state, "data-state": state }, h("span", {}, icon(state), state), h("strong", {}, counted(queue, counts, state))))) : null,
       told.name ? card("How it does", figures(page, told, queue)) : waiting(),
-      h("div", { class: "row", key: "span" }, spans(query, "queues", queue)),
-      data.stats ? h("div", { class: "charts", key: "charts" }, charts(joined(data.stats))) : null,
+      h("div.row", { key: "span" }, spans(query, "queues", queue)),
+      data.stats ? h("div.charts", { key: "charts" }, charts(joined(data.stats))) : null,
       data.stats ? card("Tasks", tasks(dict(dict(data.stats).tasks))) : null,
       items(data.breakers).length ? card("Circuit breakers", breakers(items(data.breakers))) : null,
     ];
@@ -53,8 +53,8 @@ function pauses(queue, told, now) {
   const isPaused = Boolean(now ?? told.paused);
   if (!isPaused && !tasks.length) return null;
   const said = ({ reason, by, since: began, until }) => [reason ? `: ${reason}` : "", by ? ` (${by})` : "", began ? `, ${since(began)}` : "", until ? `, ends ${since(until)}` : ""].join("");
-  return h("ul", { class: "health", "data-tone": "warn", key: "pauses" },
-    isPaused ? h("li", { key: "queue", class: "paused", "data-tone": "warn" }, `${queue} is paused${said(pause)}.`) : null,
+  return h("ul.health", { "data-tone": "warn", key: "pauses" },
+    isPaused ? h("li.paused", { key: "queue", "data-tone": "warn" }, `${queue} is paused${said(pause)}.`) : null,
     tasks.map(([task, each]) => h("li", { key: task, "data-tone": "warn" }, `The task ${task} is paused${said(dict(each))}. `, button(resume(queue, task), { class: "small" }))),
   );
 }

@@ -26,12 +26,12 @@ export const queues = {
     const found = [...live.queues].filter(([name]) => fits(query, name)).sort(ORDERS[order]);
     return [
       head("Queues", quiet("of the last hour")),
-      h("div", { class: "row", key: "filters" },
+      h("div.row", { key: "filters" },
         find("Find a queue", query.q),
         tabs("Order", order, Object.keys(ORDERS).map((each) => [each, `by ${each}`, at("queues", { ...query, order: each })])),
       ),
       live.known ? framed(rows(page, found.slice(0, Number(query.rows) || SHOWN))) : waiting(),
-      found.length > (Number(query.rows) || SHOWN) ? h("a", { class: "button", key: "more", href: at("queues", { ...query, rows: found.length }) }, `All ${number(found.length)}`) : null,
+      found.length > (Number(query.rows) || SHOWN) ? h("a.button", { key: "more", href: at("queues", { ...query, rows: found.length }) }, `All ${number(found.length)}`) : null,
     ];
   },
 };
@@ -57,7 +57,7 @@ function rows({ live, data }, found) {
 
 function paused(live, name) {
   const pause = live.paused.get(name);
-  return pause ? h("span", { class: "mark paused" }, `paused${pause.reason ? `: ${pause.reason}` : ""}`) : null;
+  return pause ? h("span.mark.paused", {}, `paused${pause.reason ? `: ${pause.reason}` : ""}`) : null;
 }
 
 /** A count that leads to its jobs. */

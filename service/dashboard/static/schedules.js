@@ -80,14 +80,14 @@ function rows(found) {
       figure("ran", ({ runs }) => number(runs)),
       figure("skipped", ({ skipped }) => number(skipped)),
       figure("missed", ({ missed }) => number(missed)),
-      column("", ({ name, paused }) => h("div", { class: "row end" }, button(run(name), { class: "small" }), button(rest({ name, paused }), { class: "small" })), "acts"),
+      column("", ({ name, paused }) => h("div.row.end", {}, button(run(name), { class: "small" }), button(rest({ name, paused }), { class: "small" })), "acts"),
     ],
   });
 }
 
 function next({ next_at, paused, orphaned, state }) {
   if (paused) return mark(`paused${dict(paused).reason ? `: ${dict(paused).reason}` : ""}`);
-  if (age(next_at) > LATE) return h("span", { class: "error" }, `late by ${span(age(next_at))}`);
+  if (age(next_at) > LATE) return h("span.error", {}, `late by ${span(age(next_at))}`);
   return [next_at ? when(next_at) : (state ?? "–"), orphaned ? mark("no code declares it any more") : null];
 }
 
@@ -103,7 +103,7 @@ export const schedule = {
     if (!data.told) return [head(name), waiting()];
     return [
       head(name, button(run(name)), told.source === "code" ? null : button(put(told)), button(rest(told)), told.source === "code" && !told.orphaned ? null : button(remove(name))),
-      h("div", { class: "columns", key: "columns" },
+      h("div.columns", { key: "columns" },
         h("div", {}, card("The next times", once(data.preview, planned)), card("Payload", h("pre", { tabindex: 0 }, write(told.payload ?? null, "  ")))),
         h("div", {}, card("Facts", facts({
           task: told.task, queue: queueLink(told.queue), runs: rule(told), next: next(told), "last planned": when(told.last_planned_at),

@@ -96,15 +96,15 @@ function shape(given) {
   const isList = found.type === "array";
   const isThere = isList ? Array.isArray(value) : value !== null && typeof value === "object";
   const inner = (name, schema, text, needed) => field({ ...given, schema, path: [...path, name], value: dict(isList ? { ...value } : value)[name], label: text, isNeeded: needed });
-  const act = (text, next, to = path) => h("button", { class: "small", "aria-label": `${text} ${label}`, onclick: () => tell(to, next) }, text);
+  const act = (text, next, to = path) => h("button.small", { "aria-label": `${text} ${label}`, onclick: () => tell(to, next) }, text);
   const needed = new Set(list(found.required));
   return h(path.length ? "fieldset" : "div", { class: "shape", key: path.join("/") },
     path.length ? h("legend", {}, label, isNeeded ? "" : " optional") : null,
-    hint ? h("small", { class: "quiet" }, hint) : null,
+    hint ? h("small.quiet", {}, hint) : null,
     errors,
-    !isThere ? h("div", { class: "row" }, act(isList ? "Begin the list" : "Fill in", isList ? [] : begun({ ...found, default: undefined, isNullable: false, properties: found.properties }, root) ?? {})) : isList
-      ? [value.map((_, index) => h("div", { class: "item", key: index }, inner(index, found.items ?? {}, `${label} ${index + 1}`, true), act("Take out", undefined, [...path, index]))), h("div", { class: "row" }, act("Add one to", begun(found.items ?? {}, root), [...path, value.length]))]
+    !isThere ? h("div.row", {}, act(isList ? "Begin the list" : "Fill in", isList ? [] : begun({ ...found, default: undefined, isNullable: false, properties: found.properties }, root) ?? {})) : isList
+      ? [value.map((_, index) => h("div.item", { key: index }, inner(index, found.items ?? {}, `${label} ${index + 1}`, true), act("Take out", undefined, [...path, index]))), h("div.row", {}, act("Add one to", begun(found.items ?? {}, root), [...path, value.length]))]
       : Object.entries(dict(found.properties)).map(([name, schema]) => inner(name, schema, dict(schema).title ?? name, needed.has(name))),
-    isThere && path.length && !isNeeded ? h("div", { class: "row" }, act("Leave out", found.isNullable ? null : undefined)) : null,
+    isThere && path.length && !isNeeded ? h("div.row", {}, act("Leave out", found.isNullable ? null : undefined)) : null,
   );
 }

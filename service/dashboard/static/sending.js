@@ -43,10 +43,10 @@ export function sending(_page, channel) {
   const form = h("form", { id: "send", novalidate: true, onsubmit: (event) => (event.preventDefault(), submit(channel)) },
     FORMS[channel].map((each) => field(each, change(each.name), problem)),
     loose ? alert(wrong(problem)) : null,
-    page.may("write") ? h("div", { class: "row" }, h("button", { type: "submit", class: "primary", disabled: busy }, "Send")) : note("The key of this tab may not send."),
+    page.may("write") ? h("div.row", {}, h("button.primary", { type: "submit", disabled: busy }, "Send")) : note("The key of this tab may not send."),
     twins(request(channel), given),
   );
-  return h("div", { class: "columns even", key: `send ${channel}` }, card(`Send: ${channel}`, form), card("Its way", sent ? way(sent) : empty("Send a message, and follow it here until it is delivered.")));
+  return h("div.columns.even", { key: `send ${channel}` }, card(`Send: ${channel}`, form), card("Its way", sent ? way(sent) : empty("Send a message, and follow it here until it is delivered.")));
 }
 
 async function submit(channel) {
@@ -83,12 +83,12 @@ function way(sent) {
     ["taken", when(job.created_at), true],
     ["waits", job.due_at && job.state === "delayed" ? ["due ", when(job.due_at)] : null, job.state !== undefined],
     ["given to the provider", job.started_at ? when(job.started_at) : null, Boolean(job.started_at)],
-    [job.state === "completed" ? "sent" : job.state, job.error ? h("span", { class: "error" }, said(dict(job.error).message ?? "")) : when(job.finished_at), ENDED.includes(job.state)],
-    ["delivered", delivery.state === "delivered" ? "the provider reports it" : delivery.state === "failed" ? h("span", { class: "error" }, delivery.reason) : "no report yet", delivery.state === "delivered"],
+    [job.state === "completed" ? "sent" : job.state, job.error ? h("span.error", {}, said(dict(job.error).message ?? "")) : when(job.finished_at), ENDED.includes(job.state)],
+    ["delivered", delivery.state === "delivered" ? "the provider reports it" : delivery.state === "failed" ? h("span.error", {}, delivery.reason) : "no report yet", delivery.state === "delivered"],
   ];
   return [
-    h("p", { class: "sent", "data-state": job.state, role: "status" }, badge(job.state), " ", h("strong", {}, delivery.state === "delivered" ? "delivered" : job.state), takes ? quiet(` ${takes}`) : null),
-    h("ol", { class: "steps" }, steps.map(([name, told, isDone]) => h("li", { key: name, class: isDone ? "done" : "" }, h("b", {}, name), " ", told))),
+    h("p.sent", { "data-state": job.state, role: "status" }, badge(job.state), " ", h("strong", {}, delivery.state === "delivered" ? "delivered" : job.state), takes ? quiet(` ${takes}`) : null),
+    h("ol.steps", {}, steps.map(([name, told, isDone]) => h("li", { key: name, class: isDone ? "done" : "" }, h("b", {}, name), " ", told))),
     h("p", {}, "Its job: ", jobLink(sent.queue, sent.id)),
   ];
 }

@@ -23,10 +23,10 @@ const MARKS = {
 };
 
 export const icon = (state) =>
-  h("svg", { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true" },
+  h("svg.icon", { viewBox: "0 0 16 16", "aria-hidden": "true" },
     h("circle", { cx: 8, cy: 8, r: 7.2 }),
     h("path", { d: Object.hasOwn(MARKS, state) ? MARKS[state] : MARKS.waiting }),
   );
 
 /** A state as an icon and a word. */
-export const badge = (state) => h("span", { class: "badge", "data-state": state ?? "" }, icon(state), state ?? "unknown");
+export const badge = (state) => h("span.badge", { "data-state": state ?? "" }, icon(state), state ?? "unknown");

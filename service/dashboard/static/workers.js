@@ -45,7 +45,7 @@ const used = ({ busy, concurrency: whole, ...rest }) => [meter(count(busy), coun
 /** Whether it takes jobs, where that is not what is usual. */
 function standing({ state, asked, seen_at: seen }) {
   const said = state === "stopping" || asked === "stop" ? "stops" : state === "quiet" || asked === "quiet" ? "takes no new jobs" : "";
-  return [said ? h("small", { class: "warn" }, said) : null, age(seen) > SILENT ? h("small", { class: "warn" }, `silent for ${span(age(seen))}`) : null];
+  return [said ? h("small.warn", {}, said) : null, age(seen) > SILENT ? h("small.warn", {}, `silent for ${span(age(seen))}`) : null];
 }
 
 function rows(found, all) {
@@ -53,7 +53,7 @@ function rows(found, all) {
     name: "Workers", items: found, key: ({ name }) => name, none: all ? "No worker is called so." : "No worker is running: jobs wait until one starts.",
     columns: [
       column("worker", ({ name, host, pid }) => [link(at("workers", name ?? ""), h("b", {}, `${host ?? "?"} · ${pid ?? "?"}`)), small(name)]),
-      column("serves", ({ queues }) => h("span", { class: "wraps" }, list(queues).map((queue) => [queueLink(queue), " "]))),
+      column("serves", ({ queues }) => h("span.wraps", {}, list(queues).map((queue) => [queueLink(queue), " "]))),
       column("busy", used),
       column("runs now", runs),
       figure("memory", ({ memory }) => bytes(memory)),
@@ -61,7 +61,7 @@ function rows(found, all) {
       figure("round trip", ({ round_trip: trip }) => timed(trip)),
       figure("started", ({ started_at: begun, version }) => [when(begun), small(version)]),
       ...(found.some(({ notes, overdue }) => list(notes).length || list(overdue).length) ? [column("what it tells", told)] : []),
-      column("", (each) => h("div", { class: "row end" }, acts(each, { class: "small" })), "acts"),
+      column("", (each) => h("div.row.end", {}, acts(each, { class: "small" })), "acts"),
     ],
   });
 }
@@ -69,15 +69,15 @@ function rows(found, all) {
 function runs({ running, busy }) {
   const named = list(running).map(dict).slice(0, NAMED);
   const more = count(busy) - named.length;
-  return named.length ? h("ul", { class: "plain runs" }, named.map(run), more > 0 ? h("li", { key: "more", class: "quiet" }, `and ${number(more)} more`) : null) : null;
+  return named.length ? h("ul.plain.runs", {}, named.map(run), more > 0 ? h("li.quiet", { key: "more" }, `and ${number(more)} more`) : null) : null;
 }
 
 const run = ({ job, queue, task, since }) => h("li", { key: job }, jobLink(queue, job, task ?? job), " ", quiet(span(age(since))));
 
 function told({ notes, overdue }) {
   return [
-    list(notes).map(dict).map(({ subject, text, since }) => h("p", { key: `${subject}${text}`, class: "warn" }, h("b", {}, subject), ` ${text} `, when(since))),
-    list(overdue).map(dict).map(({ job, queue, task, since }) => h("p", { key: job, class: "warn" }, `${task} runs past its time limit since `, when(since), " ", jobLink(queue, job))),
+    list(notes).map(dict).map(({ subject, text, since }) => h("p.warn", { key: `${subject}${text}` }, h("b", {}, subject), ` ${text} `, when(since))),
+    list(overdue).map(dict).map(({ job, queue, task, since }) => h("p.warn", { key: job }, `${task} runs past its time limit since `, when(since), " ", jobLink(queue, job))),
   ];
 }
 

@@ -21,7 +21,7 @@ export const workspaces = {
     const shown = found.filter(({ workspace_id: id, name }) => fits(query, said(id ?? ""), name));
     return [
       head("Workspaces", spans(query, "workspaces")),
-      data.stats ? h("div", { class: "charts", key: "charts" }, messages(stats)) : waiting(),
+      data.stats ? h("div.charts", { key: "charts" }, messages(stats)) : waiting(),
       finder("Find a workspace", query),
       data.stats ? framed(rows(shown, most)) : null,
     ];

@@ -2,12 +2,8 @@
 
 import { query as asked } from "./api.js";
 import { progress } from "./bulk.js";
-import { clock, dict, list, number } from "./format.js";
-import { card, column, empty, figure, head, jobLink, link, once, queueLink, small, table, tabs, when } from "./parts.js";
-import { h } from "./render.js";
-import { at } from "./route.js";
 import { write } from "./exact.js";
-import { icon } from "./states.js";
+import { at, card, clock, column, dict, empty, figure, h, icon, jobLink, link, list, listing, number, once, queueColumn, queueLink, small, tabs, when } from "./parts.js";
 
 const PARTS = [["operations", "Operations"], ["audit", "Who did what"], ["live", "Live"]];
 
@@ -18,7 +14,6 @@ export const activity = {
   body({ data, query, live }) {
     const part = query.part ?? "operations";
     return [
-      head("Activity"),
       tabs("What", part, PARTS.map(([value, text]) => [value, text, at("activity", { part: value })])),
       part === "audit" ? once(data.audit, () => audit(data.audit)) : part === "live" ? changes(live) : once(data.operations, operations),
     ];
@@ -29,36 +24,36 @@ function operations(found) {
   const [running, ended] = [found.filter(({ state }) => state === "running"), found.filter(({ state }) => state !== "running")];
   return [
     card("Going on", running.length ? running.map(progress) : empty("Nothing is done to many jobs at the moment.")),
-    card("Ended in the last day", table({
-      name: "Ended operations", items: ended, key: ({ id }) => id, none: "None.",
+    listing("Ended in the last day", {
+      items: ended, key: ({ id }) => id,
       columns: [
         column("what", ({ kind, filter, states }) => [h("b", {}, kind), small(filter || list(states).join(", "))]),
-        column("queue", ({ queue }) => queueLink(queue)),
+        queueColumn,
         column("ended as", ({ state, reason }) => [state, reason ? small(reason) : null]),
         figure("done", ({ done, total, filter }) => (filter ? number(done) : `${number(done)} of ${number(total)}`)),
         figure("looked at", ({ looked, filter }) => (filter ? number(looked) : "–")),
-        figure("skipped", ({ skipped }) => number(skipped)),
-        column("by", ({ by }) => by),
+        figure("skipped"),
+        column("by"),
         figure("when", ({ ended_at, updated_at }) => when(ended_at ?? updated_at)),
       ],
-    })),
+    }),
   ];
 }
 
 function audit({ data, page }) {
   const next = dict(page).next;
   return [
-    card("Who did what", table({
-      name: "Audit trail", items: list(data).map(dict), key: ({ id }) => id, none: "Nothing was done to queues, jobs and schedules, or nothing is kept.",
+    listing("Who did what", {
+      items: list(data).map(dict), key: ({ id }) => id, none: "Nothing was done to queues, jobs and schedules, or nothing is kept.",
       columns: [
         column("when", ({ at }) => when(at)),
         column("who", ({ actor }) => actor),
         column("did", ({ action }) => h("b", {}, action)),
-        column("queue", ({ queue }) => (queue ? queueLink(queue) : null)),
+        queueColumn,
         column("to", ({ queue, subject, action }) => (queue && String(action).startsWith("job") ? jobLink(queue, subject) : subject)),
         column("how", ({ details }) => (Object.keys(dict(details)).length ? h("code", {}, write(details)) : null)),
       ],
-    })),
+    }),
     next ? h("p", { key: "next" }, link(at("activity", { part: "audit", cursor: next }), "Older acts")) : null,
   ];
 }

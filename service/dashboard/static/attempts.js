@@ -1,9 +1,6 @@
 // The life of a job on a line: how long it waited, each attempt, and the time between two.
 
-import { dict, list, took } from "./format.js";
-import { h } from "./render.js";
-import { quiet, when } from "./parts.js";
-import { YET } from "./states.js";
+import { dict, h, list, quiet, took, when, YET } from "./parts.js";
 
 const LEAST = 1.5; // percent: what is shorter can still be seen
 

@@ -1,11 +1,9 @@
 // What is done to many jobs at once: all that a filter means, counted first, in the background with its progress.
 
-import { button, command, given } from "./action.js";
+import { act, button, command, given, theOperation } from "./action.js";
 import * as api from "./api.js";
 import { typed, write } from "./exact.js";
-import { amount, count, dict, number, plural } from "./format.js";
-import { h } from "./render.js";
-import { ENDED, UNDONE, YET } from "./states.js";
+import { amount, count, dict, ENDED, h, number, plural, UNDONE, YET } from "./parts.js";
 import { begun } from "./steering.js";
 
 /** The filter that a page of jobs means, in the language of filters. */
@@ -25,9 +23,9 @@ const KINDS = [
 
 /** The acts that fit a state, for all that a filter means. `size` is how many are ticked, null where all are. */
 export const BULK = (queue, filter, state, size, canary) =>
-  KINDS.filter(({ of }) => !state || of.includes(state)).map((kind) => act(queue, kind, filter, state, size, canary));
+  KINDS.filter(({ of }) => !state || of.includes(state)).map((kind) => many(queue, kind, filter, state, size, canary));
 
-function act(queue, { action, text, states, isDangerous }, filter, state, size, first) {
+function many(queue, { action, text, states, isDangerous }, filter, state, size, first) {
   const q = filter || states.map((each) => `state:${each}`).join(" or ");
   const path = `${api.queueAt(queue)}/jobs/bulk`;
   return {
@@ -57,9 +55,7 @@ export function progress(operation) {
   );
 }
 
-const ended = (id, kind) => ({
-  text: "End it", path: `operations/${encodeURIComponent(id)}/cancel`, title: `End the ${kind}`,
-  note: "What it has done stays done.",
-  cli: () => command("operation", "cancel", id),
+const ended = (id, kind) => act(theOperation(id), "cancel", {
+  text: "End it", title: `End the ${kind}`, note: "What it has done stays done.",
   done: ({ done }) => `It has ended, after ${plural(amount(done), "job")}.`,
 });

@@ -1,10 +1,8 @@
 // Charts: lines over time with axes that have units, gaps as gaps, values under the pointer or the arrow keys, a part of the
 // time seen larger, marks where another version began, and the same as a table.
 
-import { amount, clock, dict, short } from "./format.js";
 import { page } from "./page.js";
-import { h } from "./render.js";
-import { ask } from "./route.js";
+import { amount, ask, clock, column, dict, empty, figure, h, short, table } from "./parts.js";
 
 const WIDE = 600;
 const HIGH = 120;
@@ -81,7 +79,7 @@ export function chart({ name, times: allTimes, series: all, said = short }) {
       to - from < allTimes.length ? h("button.small", { onclick: () => zoom([]) }, "All of the time") : null,
       h("button.small", { "aria-pressed": String(isTable), onclick: () => ask({ tables: (isTable ? tables.filter((each) => each !== name) : [...tables, name]).join("~") }) }, "Table"),
     ),
-    isTable ? asTable(name, times, series, said) : times.length ? plot(name, times, series, most, said, at, began) : h("p.empty", {}, "Nothing is kept of this time."),
+    isTable ? asTable(name, times, series, said) : times.length ? plot(name, times, series, most, said, at, began) : empty("Nothing is kept of this time."),
   );
 }
 
@@ -134,10 +132,8 @@ function spoken(name, series, said) {
   return `${name}; at last ${lasts.join(", ")}. The arrow keys go through the values, + shows a part larger, - all.`;
 }
 
-function asTable(name, times, series, said) {
-  const titles = ["time", ...series.map(({ title }) => title)];
-  const rows = times.map((time, index) => h("tr", { key: time }, h("td", {}, clock(time)), series.map(({ values }) => h("td.number", {}, said(values[index])))));
-  return h("div.scrolls.short", { role: "region", "aria-label": `Table of ${name}`, tabindex: 0 },
-    h("table", {}, h("thead", {}, h("tr", {}, titles.map((title, index) => h("th", { scope: "col", class: index ? "number" : null }, title)))), h("tbody", {}, rows.reverse())),
-  );
-}
+const asTable = (name, times, series, said) =>
+  h("div.short", {}, table({
+    name, items: times.map((_, index) => index).reverse(), key: (index) => times[index],
+    columns: [column("time", (index) => clock(times[index])), ...series.map(({ title, values }) => figure(title, (index) => said(values[index])))],
+  }));

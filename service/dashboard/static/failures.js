@@ -4,23 +4,20 @@ import { button } from "./action.js";
 import { BULK } from "./bulk.js";
 import { queueAt } from "./api.js";
 import { spark } from "./chart.js";
-import { amount, items, list, number, plural } from "./format.js";
-import { empty, find, fits, head, jobLink, link, note, queueLink, quiet, small, waiting, when } from "./parts.js";
-import { h } from "./render.js";
-import { ask, at } from "./route.js";
+import { amount, ask, at, empty, find, fits, h, items, jobLink, link, list, note, number, plural, queueLink, quiet, small, when } from "./parts.js";
 
 export const failures = {
   title: ({ query }) => (query.queue ? `Failures of ${query.queue}` : "Failures"),
   asks: ({ query: { queue } }) => ({ found: { path: queue ? `${queueAt(queue)}/failures` : "failures", every: 5, queue, isPage: true } }),
+  head: () => quiet("those that failed alike are one"),
   body({ data, query, live }) {
     const found = items(data.found).filter(({ type, message, task }) => fits(query, type, message, task));
     return [
-      head(query.queue ? `Failures of ${query.queue}` : "Failures", quiet("those that failed alike are one")),
       h("div.filters", { key: "filters" },
         h("label", {}, h("span", {}, "Find"), find("a part of the error or of the task", query.q, { "aria-label": null })),
         h("label", {}, h("span", {}, "Queue"), h("select", { value: query.queue ?? "", onchange: (event) => ask({ queue: event.target.value }) }, ["", ...[...live.queues.keys()].sort()].map((name) => h("option", { key: name || "all", value: name, selected: name === (query.queue ?? "") }, name || "all")))),
       ),
-      data.found ? (found.length ? h("ul.plain.cards", { key: "kinds" }, found.map(kind)) : empty(query.q ? "No failure reads so." : "No job has failed, or none is kept.")) : waiting(),
+      found.length ? h("ul.plain.cards", { key: "kinds" }, found.map(kind)) : empty(query.q ? "No failure reads so." : "No job has failed, or none is kept."),
     ];
   },
 };

@@ -1,24 +1,20 @@
 // One job: what it is, what became of it, why it does not run, and what may be done to it.
 
-import { button, copy, curl, initial, isWhole } from "./action.js";
+import { button, command, copied, curl, initial, isWhole } from "./action.js";
 import { jobAt } from "./api.js";
 import { changes } from "./change.js";
 import { deliveryCard } from "./deliveries.js";
 import { write } from "./exact.js";
-import { amount, clock, dict, list, number, percent, since } from "./format.js";
 import { fault } from "./jobs.js";
 import { page } from "./page.js";
-import { card, crumbs, empty, facts, head, jobLink, link, note, once, queueLink, quiet, waiting, when } from "./parts.js";
-import { h } from "./render.js";
-import { at } from "./route.js";
-import { badge, ENDED, YET } from "./states.js";
 import { timeline } from "./attempts.js";
+import { amount, at, badge, card, clock, crumbs, dict, empty, ENDED, facts, h, jobLink, link, list, note, number, once, percent, queueLink, quiet, since, when, YET } from "./parts.js";
 
 /** Whether a message may have left: only then something is known of its delivery. A reply of a model has none. */
 export const isSent = (queue, job) => dict(job).attempt > 0 && page.channels.some(({ name, queues }) => name !== "ai" && list(queues).includes(queue));
 
 export const job = {
-  title: ({ at }) => `Job ${at.id}`,
+  title: ({ at, data }) => dict(data.job).task ?? `Job ${at.id}`,
   asks({ at: { queue, id }, data }) {
     const path = jobAt(queue, id);
     const isOpen = data.job && !ENDED.includes(data.job.state);
@@ -30,12 +26,11 @@ export const job = {
       ...(YET.includes(dict(data.job).state) ? { why: { path: `${path}/why`, every: 3, queue, maybe: true } } : {}),
     };
   },
-  body({ at: { queue, id }, data, failed }) {
-    const found = dict(data.job);
-    if (!data.job) return [head(`Job ${id}`), waiting()];
+  way: ({ at: { queue }, data: { job: { state } } }) => crumbs(queueLink(queue), " / ", link(at("queues", queue, "jobs", { state }), `${state} jobs`)),
+  head: ({ data: { job: found } }) => [badge(found.state), changes(found).map((action) => button(action))],
+  body({ data, failed }) {
+    const found = data.job;
     return [
-      crumbs(queueLink(queue), " / ", link(at("queues", queue, "jobs", { state: found.state }), `${found.state} jobs`)),
-      head(found.task ?? id, badge(found.state), changes(found).map((action) => button(action))),
       failed.job?.status === 404 ? h("p.error", { key: "gone" }, "The record of this job is not kept any more; this is what was known.") : null,
       data.why ? why(dict(data.why)) : null,
       found.error ? h("div.health", { "data-tone": found.state === "failed" ? "bad" : "warn", key: "error" }, h("p", {}, fault(found.error))) : null,
@@ -101,13 +96,7 @@ function beside(found, data) {
 function twin(action) {
   const values = initial(action.fields);
   if (!isWhole(action, values)) return null;
-  const line = action.cli(values);
-  return h("div.twin", { key: action.text }, h("span", {}, action.text), h("code", { tabindex: 0, title: line }, line), copying("Copy", line), copying("curl", curl(action, values)));
+  return copied(action.text, action.cli(values), { curl: curl(action, values) });
 }
 
-const copying = (text, line) => h("button.small", { "aria-label": text === "Copy" ? `copy ${line}` : "copy as curl", onclick: (event) => copy(line, event.target) }, text);
-
-function reading(found) {
-  const line = `streamq job get ${found.queue} ${found.id}`;
-  return h("div.twin", { key: "get" }, h("span", {}, "Look"), h("code", { tabindex: 0 }, line), copying("Copy", line), copying("curl", curl({ method: "GET", path: jobAt(found.queue, found.id) })));
-}
+const reading = ({ queue, id }) => copied("Look", command("job", "get", queue, id), { curl: curl({ method: "GET", path: jobAt(queue, id) }) });

@@ -3,13 +3,9 @@
 import { query as asked, queueAt } from "./api.js";
 import { button, field } from "./action.js";
 import { BULK, bulk, bulkOf, progress } from "./bulk.js";
-import { count, dict, items, number, took } from "./format.js";
-import { alert, column, figure, framed, head, jobLink, once, quiet, small, table, when, wrong } from "./parts.js";
+import { alert, at, badge, column, count, dict, figure, framed, h, icon, items, jobLink, later, number, once, quiet, small, STATES, table, took, when, wrong } from "./parts.js";
 import { parts } from "./queue.js";
-import { h } from "./render.js";
-import { at, later } from "./route.js";
 import { said } from "./shown.js";
-import { badge, icon, STATES } from "./states.js";
 
 const LIMIT = 50;
 const PAYLOAD = ["to", "subject", "message", "message_text", "workspace_id"]; // members that tell most of a message
@@ -17,14 +13,13 @@ const PAYLOAD = ["to", "subject", "message", "message_text", "workspace_id"]; //
 export const jobs = {
   title: ({ at }) => `Jobs of ${at.queue}`,
   asks: ({ at: { queue }, query: { state, q, group, task, cursor } }) => ({
-    jobs: { path: `${queueAt(queue)}/jobs?${asked({ state, q, group, task, cursor, limit: LIMIT })}`, every: 10, queue, isShown: true, isPage: true },
+    jobs: { path: `${queueAt(queue)}/jobs?${asked({ state, q, group, task, cursor, limit: LIMIT })}`, every: 10, queue, isShown: true, isPlace: true },
     operations: { path: "operations", every: 2, queue },
   }),
   body(page) {
     const { at: { queue }, data, failed, query } = page;
     const operations = items(data.operations).filter((each) => each.queue === queue && each.state === "running");
     return [
-      head(queue),
       parts(queue, "jobs"),
       h("div.states.row", { role: "group", "aria-label": "State", key: "states" }, [undefined, ...STATES].map((state) => stateLink(page, state))),
       filters(query, failed.jobs),

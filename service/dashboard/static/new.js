@@ -1,15 +1,11 @@
 // A new job: its task, a form for its payload beside the same as JSON, the options, and the twins for a terminal.
 
-import { command, field, twins } from "./action.js";
-import { queueAt, send } from "./api.js";
+import { command, field, submitted, submitter, twins, unplaced } from "./action.js";
+import { queueAt } from "./api.js";
 import { parse, typed, write } from "./exact.js";
-import { dict, items, list } from "./format.js";
 import { page } from "./page.js";
-import { alert, card, head, note, quiet, wrong } from "./parts.js";
-import { h } from "./render.js";
-import { at, go, later } from "./route.js";
+import { alert, at, card, dict, go, h, items, later, list, note, PRIORITIES, quiet } from "./parts.js";
 import { begun, fields } from "./schema.js";
-import { PRIORITIES } from "./states.js";
 
 const OPTIONS = [
   ["delay", "Delay", "seconds, or such as 5m"], ["at", "Or at", "as 2030-01-31T09:00:00Z"], ["priority", "Priority"], ["group", "Group"], ["key", "Key", "one job at a time has it"],
@@ -57,38 +53,26 @@ function compact() {
   return error ? draft() : write(value);
 }
 
-async function submit() {
-  page.set({ busy: true, problem: null });
-  try {
-    const { error } = payload();
-    if (error) throw error;
-    const made = await send("POST", act.path(), act.body());
-    go(at("queues", made.queue, "jobs", made.id));
-  } catch (problem) {
-    page.set({ busy: false, problem });
-    setTimeout(() => document.querySelector("#new [aria-invalid]")?.focus(), 20);
-  }
-}
+const submit = () => submitted("new", act, {}, (made) => go(at("queues", made.queue, "jobs", made.id)));
 
 export const newJob = {
   title: () => "New job",
   asks: () => ({ tasks: { path: "tasks", every: 60, maybe: true } }),
-  body({ query, local, may }) {
-    const { problem, busy } = local;
+  head: () => quiet(present().description ?? ""),
+  body({ query, local: { problem } }) {
     const schema = form();
     const raw = draft();
     const { value, error } = payload();
     const change = (text) => page.set({ raw: text, touched: true, problem: null });
     const errors = problem?.errors ?? [];
-    const loose = errors.filter(({ pointer }) => !(schema && pointer?.startsWith("/payload")) && !OPTIONS.some(([name]) => pointer === `/${name}`));
+    const isPlaced = (pointer) => (schema && pointer?.startsWith("/payload")) || OPTIONS.some(([name]) => pointer === `/${name}`);
     return [
-      head("New job", quiet(present().description ?? "")),
       h("form", { id: "new", key: "new", novalidate: true, onsubmit: (event) => (event.preventDefault(), submit()) },
         h("div.filters", { key: "what" }, chosen(query), queue(query)),
         h("div.columns.even", { key: schema ? "form" : "free" }, schema ? [shaped(schema, value, error, change, errors), h("div", {}, written(raw, error, change), more(problem))] : [written(raw, error, change, query.task ? "Nobody has told what its payload is made of." : "Choose a task, or write the name of one."), more(problem)]),
-        problem ? h("p.error", { role: "alert", key: "problem" }, wrong({ message: problem.message, errors: loose })) : null,
+        unplaced(problem, [], isPlaced),
         h("section.card", { key: "twins" }, twins(act, query, true)),
-        may("write") ? h("div.row", { key: "acts" }, h("button.primary", { type: "submit", disabled: busy || !query.task }, "Enqueue")) : h("p.quiet", { key: "may" }, "The key of this tab may not send.")),
+        submitter("Enqueue", query.task)),
     ];
   },
 };
@@ -102,7 +86,7 @@ const written = (raw, error, change, says) =>
 const more = (problem) => card("Options", h("div.options", {}, OPTIONS.map((each) => option(each, problem))));
 
 const chosen = (query) =>
-  h("label", {}, h("span", {}, "Task"), h("input", { name: "task", list: "tasks", value: query.task ?? "", required: true, oninput: later("task", {}, 0) }), h("datalist", { id: "tasks" }, known().map(({ name, queue: of }) => h("option", { key: name, value: name }, of))));
+  [field({ name: "task", label: "Task", list: "tasks", value: query.task, required: true }, later("task", {}, 0)), h("datalist", { id: "tasks" }, known().map(({ name, queue: of }) => h("option", { key: name, value: name }, of)))];
 
 const queue = (query) => field({ name: "queue", label: "Queue", value: query.queue, placeholder: present().queue ?? "default" }, later("queue", {}, 0));
 

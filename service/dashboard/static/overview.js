@@ -2,12 +2,9 @@
 
 import { query as asked, queueAt } from "./api.js";
 import { spark } from "./chart.js";
-import { count, dict, items, list, number, percent, plural, rate, took } from "./format.js";
 import { serving, slots, sum, troubles, unstarted } from "./health.js";
-import { card, column, figure, head, link, mark, queueLink, quiet, spans, table, waiting, warn } from "./parts.js";
+import { at, card, column, count, dict, figure, h, items, link, list, mark, number, percent, plural, queueLink, quiet, rate, spans, table, took, waiting, warn } from "./parts.js";
 import { counted } from "./queues.js";
-import { h } from "./render.js";
-import { at } from "./route.js";
 import { charts, joined } from "./series.js";
 
 const LOOKED_AT = 8; // queues of which the oldest job is asked for
@@ -28,12 +25,12 @@ export const overview = {
     ...(data.stats ? { recent: { path: `stats?${asked({ by: "queue", since: "5m" })}`, every: 15 }, ...(channels.length ? { channels: { path: "channels", every: 15 } } : {}) } : {}),
     ...Object.fromEntries(busiest(live).map((queue) => [oldestOf(queue), { path: `${queueAt(queue)}/jobs?state=${count(live.queues.get(queue).waiting) ? "waiting" : "held"}&limit=1`, every: 10 }])),
   }),
+  head: ({ query }) => spans(query),
   body(page) {
     const { live, data, query } = page;
     const stats = items(data.stats);
     const whole = joined(dict(data.stats));
     return [
-      head("Overview", spans(query)),
       health(page, stats),
       live.known ? tiles(live, whole, query.since ?? "1h") : waiting(),
       h("div.charts", { key: "charts" }, data.stats ? charts(whole) : waiting()),

@@ -1,12 +1,9 @@
 // Go anywhere: to a page, a queue, the jobs that a filter means, or a job by its id alone.
 
 import * as api from "./api.js";
-import { close, present } from "./dialog.js";
-import { dict, list } from "./format.js";
+import { close, present, titled } from "./dialog.js";
 import { live } from "./live.js";
-import { quiet } from "./parts.js";
-import { h } from "./render.js";
-import { at, go } from "./route.js";
+import { at, dict, go, h, list, quiet } from "./parts.js";
 
 const MOST = 12;
 const ID = /^\d+-\d+$|^[0-9A-Za-z][\w-]{9,}$/;
@@ -47,7 +44,7 @@ function draw(state, again) {
     again();
   };
   return h("form.palette", { onsubmit: (event) => (event.preventDefault(), results[state.chosen] && choose(results[state.chosen])) },
-    h("h2", { id: "dialog-title" }, "Go to"),
+    titled("Go to"),
     h("input", {
       name: "palette", placeholder: "a page, a queue, or the id of a job", "aria-label": "A page, a queue, or the id of a job",
       role: "combobox", "aria-expanded": "true", "aria-controls": "found", "aria-activedescendant": results.length ? `found-${state.chosen}` : null,

@@ -1,9 +1,15 @@
-// The parts that all pages are made of: cards, tables, facts, links to what is told of.
+// The parts that all pages are made of: cards, tables, facts, links to what is told of; and with them, for one import, how
+// numbers, times, states and addresses are written.
 
-import { items, list, NONE, since } from "./format.js";
+import { items, list, NONE, number, since } from "./format.js";
 import { page } from "./page.js";
 import { h } from "./render.js";
 import { ask, at } from "./route.js";
+
+export * from "./format.js";
+export { h, patch } from "./render.js";
+export * from "./route.js";
+export * from "./states.js";
 
 export const head = (title, ...more) => h("div.head", {}, h("h1", { tabindex: -1 }, title), h("div.row", {}, more));
 
@@ -41,9 +47,15 @@ export const facts = (values) =>
   );
 
 /** A column of a table: its title, and what it shows of an item; `names` says what has no title to be seen. */
-export const column = (title, cell, names) => ({ title, cell, names });
+export const column = (title, cell = (item) => item[title], names) => ({ title, cell, names });
 /** A column of numbers. */
-export const figure = (title, cell) => ({ title, cell, isNumber: true });
+export const figure = (title, cell = (item) => number(item[title])) => ({ title, cell, isNumber: true });
+export const queueColumn = column("queue", ({ queue }) => (queue ? queueLink(queue) : null));
+/** A column of buttons. */
+export const actsColumn = (acts) => column("", (item) => h("div.row.end", {}, acts(item)), "acts");
+
+/** A card that is one table, and what stands before it. */
+export const listing = (name, told, ...before) => card(name, before, table({ name, ...told }));
 
 /** A table with a row for each item. A row that cannot be shown hides no other. */
 export function table({ name, columns, items, key, none, row = () => ({}) }) {

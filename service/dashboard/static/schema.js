@@ -2,9 +2,7 @@
 // as JSON.
 
 import { Exact, parse, write } from "./exact.js";
-import { dict, list } from "./format.js";
-import { alert } from "./parts.js";
-import { h } from "./render.js";
+import { alert, dict, h, list } from "./parts.js";
 
 const NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
 const DEEPEST = 8;

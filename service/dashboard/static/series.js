@@ -1,7 +1,7 @@
 // What the statistics of the API say, as series for charts.
 
-import { count, dict, list, rate, took } from "./format.js";
 import { chart } from "./chart.js";
+import { count, dict, list, rate, took } from "./parts.js";
 
 const ENDS = ["completed", "failed", "cancelled", "expired", "retried"];
 

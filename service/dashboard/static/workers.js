@@ -1,41 +1,34 @@
 // Who works: what each worker serves, how many of its slots are busy and with what, how it does, and what it tells.
 
-import { button, command } from "./action.js";
+import { act, button, theWorker } from "./action.js";
 import { workerAt } from "./api.js";
-import { age, amount, bytes, count, dict, items, list, number, plural, span, took } from "./format.js";
-import { slots, sum } from "./health.js";
-import { card, column, crumbs, facts, figure, finder, fits, framed, head, jobLink, link, meter, note, queueLink, quiet, small, table, waiting, warn, when } from "./parts.js";
-import { h } from "./render.js";
-import { at } from "./route.js";
+import { slots } from "./health.js";
+import { actsColumn, age, amount, at, bytes, card, column, count, crumbs, dict, facts, figure, finder, fits, framed, h, items, jobLink, link, list, meter, note, number, plural, queueColumn, queueLink, quiet, small, span, table, took, when } from "./parts.js";
 
 const SILENT = 15; // seconds without a beat until it is said
 const SLOW = 0.5; // seconds by which a loop is late, or a round trip takes, until it is marked
 const NAMED = 3; // running jobs that the page of all workers names of each
 
-const act = (name, text, way, rest) => ({
-  text, path: `${workerAt(name)}/${way}`, title: `${text}: ${name}`,
-  cli: () => command("workers", way, name),
-  ...rest,
+const of = (name, text, more) => act(theWorker(name), text.toLowerCase(), { text, title: `${text}: ${name}`, ...more });
+const quieten = (name) => of(name, "Quiet", { note: "It takes no new jobs until it is resumed. What runs there goes on.", done: () => "It takes no new jobs." });
+const resume = (name) => of(name, "Resume", { done: () => "It takes jobs again." });
+const stop = (name) => of(name, "Stop", {
+  isDangerous: true, sure: "Stop it", note: "It takes no new jobs and ends, once what runs there has ended or its grace is over. What supervises it may start another.", done: () => "It is told to stop.",
 });
-const acts = ({ name, state, asked }, props) =>
-  state === "stopping" || asked === "stop" ? null : [
-    asked === "quiet" ? button(act(name, "Resume", "resume", { done: () => "It takes jobs again." }), props) : button(act(name, "Quiet", "quiet", { note: "It takes no new jobs until it is resumed. What runs there goes on.", done: () => "It takes no new jobs." }), props),
-    button(act(name, "Stop", "stop", { isDangerous: true, sure: "Stop it", note: "It takes no new jobs and ends, once what runs there has ended or its grace is over. What supervises it may start another.", done: () => "It is told to stop." }), props),
-  ];
+const acts = ({ name, state, asked }, props) => (state === "stopping" || asked === "stop" ? [] : [asked === "quiet" ? resume(name) : quieten(name), stop(name)].map((each) => button(each, props)));
 
 export const workers = {
   title: () => "Workers",
-  asks: () => ({ found: { path: "workers", every: 3 } }),
-  body({ data, live, query }) {
-    const all = data.found ? items(data.found) : live.workers;
+  asks: () => ({ found: { path: "workers", every: 3, isPage: true } }),
+  head({ data }) {
+    const all = items(data.found);
+    const busy = all.reduce((sum, each) => sum + count(each.busy), 0); // as the rows say it: what the queues hold is of another moment
+    return [quiet(`${number(busy)} of ${plural(slots(all), "slot")} busy `), meter(busy, slots(all))];
+  },
+  body({ data, query }) {
+    const all = items(data.found);
     const found = all.filter(({ name, host, queues }) => fits(query, name, host, ...list(queues)));
-    const busy = sum(live, "active");
-    const whole = slots(all);
-    return [
-      head("Workers", !data.found || !live.known ? null : quiet(`${number(busy)} of ${plural(whole, "slot")} busy `), meter(busy, whole)),
-      all.length > 1 ? finder("Find a worker, a host or a queue", query) : null,
-      data.found || live.known ? framed(rows(found, all.length)) : waiting(),
-    ];
+    return [all.length > 1 ? finder("Find a worker, a host or a queue", query) : null, framed(rows(found, all.length))];
   },
 };
 
@@ -61,7 +54,7 @@ function rows(found, all) {
       figure("round trip", ({ round_trip: trip }) => timed(trip)),
       figure("started", ({ started_at: begun, version }) => [when(begun), small(version)]),
       ...(found.some(({ notes, overdue }) => list(notes).length || list(overdue).length) ? [column("what it tells", told)] : []),
-      column("", (each) => h("div.row.end", {}, acts(each, { class: "small" })), "acts"),
+      actsColumn((each) => acts(each, { class: "small" })),
     ],
   });
 }
@@ -84,20 +77,18 @@ function told({ notes, overdue }) {
 export const worker = {
   title: ({ at }) => at.name,
   asks: ({ at: { name } }) => ({ found: { path: workerAt(name), every: 2, isPage: true } }),
-  body({ at: { name }, data }) {
-    if (!data.found) return [head(name), waiting()];
-    const each = dict(data.found);
+  way: () => crumbs(link(at("workers"), "Workers")),
+  head: ({ data }) => acts(data.found),
+  body({ data: { found: each } }) {
     const running = list(each.running).map(dict);
     return [
-      crumbs(link(at("workers"), "Workers")),
-      head(name, acts(each)),
       card("Facts", facts({
         host: each.host, process: each.pid, busy: used(each), serves: list(each.queues).map((queue) => [queueLink(queue), " "]), memory: bytes(each.memory), "loop lag": timed(each.loop_lag),
         "round trip": timed(each.round_trip), started: when(each.started_at), version: each.version, heard: when(each.seen_at),
       }), told(each)),
       card("What runs, the longest first", table({
         name: "Running jobs", items: running, key: ({ job }) => job, none: "Nothing runs there.",
-        columns: [column("job", ({ job, queue }) => jobLink(queue, job)), column("task", ({ task }) => task), column("queue", ({ queue }) => queueLink(queue)), figure("runs for", ({ since }) => span(age(since)))],
+        columns: [column("job", ({ job, queue }) => jobLink(queue, job)), column("task"), queueColumn, figure("runs for", ({ since }) => span(age(since)))],
       }), count(each.busy) > running.length ? note(`and ${number(count(each.busy) - running.length)} more`) : null),
     ];
   },

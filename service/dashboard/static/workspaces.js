@@ -2,10 +2,8 @@
 
 import { query as asked } from "./api.js";
 import { chart } from "./chart.js";
-import { count, dict, list, number, percent, rate, took } from "./format.js";
-import { column, figure, finder, fits, framed, head, meter, small, spans, table, waiting } from "./parts.js";
-import { h } from "./render.js";
 import { sends, silent } from "./messaging.js";
+import { column, count, dict, figure, finder, fits, framed, h, list, meter, number, percent, rate, small, spans, table, took, waiting } from "./parts.js";
 import { said } from "./shown.js";
 
 const COUNTS = ["accepted", "sent", "delivered", "failed", "withheld", "unknown", "retried"];
@@ -13,14 +11,14 @@ const COUNTS = ["accepted", "sent", "delivered", "failed", "withheld", "unknown"
 export const workspaces = {
   title: () => "Workspaces",
   asks: ({ query }) => ({ channels: { path: "channels", every: 60 }, stats: { path: `stats?${asked({ by: "workspace,channel", since: query.since ?? "1h" })}`, every: 10 } }),
+  head: ({ query }) => spans(query, "workspaces"),
   body({ data, query }) {
     const stats = dict(data.stats);
-    if (data.channels && !sends(data.channels).length) return [head("Workspaces"), silent()];
+    if (data.channels && !sends(data.channels).length) return silent();
     const found = list(stats.data).map(dict);
     const most = Math.max(1, ...found.map((each) => count(dict(each.counts).sent)));
     const shown = found.filter(({ workspace_id: id, name }) => fits(query, said(id ?? ""), name));
     return [
-      head("Workspaces", spans(query, "workspaces")),
       data.stats ? h("div.charts", { key: "charts" }, messages(stats)) : waiting(),
       finder("Find a workspace", query),
       data.stats ? framed(rows(shown, most)) : null,

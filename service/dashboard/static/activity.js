@@ -6,15 +6,17 @@ import { write } from "./exact.js";
 import { at, card, clock, column, dict, empty, figure, h, icon, jobLink, link, list, listing, number, once, queueColumn, queueLink, small, tabs, when } from "./parts.js";
 
 const PARTS = [["operations", "Operations"], ["audit", "Who did what"], ["live", "Live"]];
+const partsOf = ({ isNarrow }) => PARTS.filter(([part]) => !(isNarrow && part === "audit"));
 
 export const activity = {
   title: () => "Activity",
   asks: ({ query: { part = "operations", cursor } }) =>
     part === "audit" ? { audit: { path: `audit?${asked({ limit: 100, cursor })}`, every: 5 } } : part === "live" ? {} : { operations: { path: "operations", every: 2 } },
-  body({ data, query, live }) {
+  body(page) {
+    const { data, query, live } = page;
     const part = query.part ?? "operations";
     return [
-      tabs("What", part, PARTS.map(([value, text]) => [value, text, at("activity", { part: value })])),
+      tabs("What", part, partsOf(page).map(([value, text]) => [value, text, at("activity", { part: value })])),
       part === "audit" ? once(data.audit, () => audit(data.audit)) : part === "live" ? changes(live) : once(data.operations, operations),
     ];
   },

@@ -16,7 +16,7 @@ import { newJob } from "./new.js";
 import { overview } from "./overview.js";
 import { again, draw, page, turn } from "./page.js";
 import { openPalette } from "./palette.js";
-import { at, dict, empty, h, items, list, matched, patch, read, sign, span } from "./parts.js";
+import { at, dict, empty, h, items, list, matched, patch, plural, read, sign, span } from "./parts.js";
 import { queue } from "./queue.js";
 import { queues } from "./queues.js";
 import { schedule, schedules } from "./schedules.js";
@@ -62,8 +62,9 @@ const PAGES = [
   ["new", "New job", "n"],
 ];
 const MESSAGING = new Set(["messaging", "workspaces"]); // shown only where the app sends messages
+const OF_ALL = new Set(["slow", "schedules", "capacity", ...MESSAGING]); // what a key for some queues may not see
 
-const pages = () => PAGES.filter(([path]) => (path === "capacity" ? list(page.me.offers).includes(path) : page.channels.length || !MESSAGING.has(path)));
+const pages = () => PAGES.filter(([path]) => !(page.isNarrow && OF_ALL.has(path)) && (path === "capacity" ? list(page.me.offers).includes(path) : page.channels.length || !MESSAGING.has(path)));
 
 function show() {
   unfold(false);
@@ -83,13 +84,20 @@ function around() {
     tool("search", "Go to …", () => openPalette(pages()), { "aria-keyshortcuts": "Control+K", title: "Go anywhere (Ctrl K)" }, h("kbd.wide", {}, "Ctrl K")),
     tool(live.frozen ? "on" : "freeze", live.frozen ? "Go on" : "Freeze", toggle, { id: "freeze", "aria-pressed": String(live.frozen), title: "Let what is shown stand still (.)" }),
     tool(theme(), `Colours: ${theme()}`, () => (nextTheme(), around()), { title: "Light, dark, or as the system has it" }),
-    page.me.scope === "admin" ? null : h("span.mark", { title: "What the key of this tab allows" }, `${page.me.scope} only`),
+    allowed(),
     h("p", { id: "freshness", "data-tone": live.trouble ? "bad" : live.frozen ? "warn" : live.known ? "good" : "wait" }, fresh()),
   );
   document.getElementById("main").classList.toggle("stale", Boolean(live.trouble));
   const known = live.known ? `Showing what was known ${span(live.age)} ago.` : "Nothing is known yet.";
   const said = [live.trouble && `${live.trouble} ${known} Trying again.`, !isExact && "This browser is older than 2025 and rounds large numbers: change nothing with it."].filter(Boolean);
   patch(document.getElementById("banner"), said.map((text) => h("p", {}, text)));
+}
+
+/** What the key of this tab allows, where that is not everything. */
+function allowed() {
+  const { scope, queues } = page.me;
+  const said = [scope === "admin" ? "" : `${scope} only`, page.isNarrow ? plural(queues.length, "queue") : ""].filter(Boolean).join(", ");
+  return said ? h("span.tag", { title: `What the key of this tab allows: ${scope}${page.isNarrow ? `, in ${queues.join(", ")}` : ""}` }, said) : null;
 }
 
 /** A button of an icon, and of words where there is room. */
@@ -122,7 +130,7 @@ function toggle() {
 async function meet() {
   try {
     page.me = { ...page.me, ...dict(await api.get("me")) };
-    page.channels = items(await api.get("channels")).filter(({ queues }) => list(queues).length);
+    page.channels = page.isNarrow ? [] : items(await api.get("channels")).filter(({ queues }) => list(queues).length);
   } catch {
     // The banner says that the server cannot be asked, and the dialog that a key is missing.
   }

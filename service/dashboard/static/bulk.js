@@ -3,6 +3,7 @@
 import { act, button, command, given, theOperation } from "./action.js";
 import * as api from "./api.js";
 import { typed, write } from "./exact.js";
+import { page } from "./page.js";
 import { amount, count, dict, ENDED, h, number, plural, UNDONE, YET } from "./parts.js";
 import { begun } from "./steering.js";
 
@@ -51,7 +52,7 @@ export function progress(operation) {
     h("strong", {}, `${kind} in ${queue}`),
     h("progress", { max: count(total) || 1, value: count(filter ? looked : done), "aria-label": `${kind} in ${queue}` }),
     h("span", {}, filter ? `${number(done)} done, ${number(looked)} of ${number(total)} looked at` : `${number(done)} of ${number(total)}`, count(skipped) ? `, ${number(skipped)} skipped` : "", state === "running" ? "" : `, ${state}`),
-    state === "running" ? button(ended(id, kind), { class: "small" }) : null,
+    state === "running" && !page.isNarrow ? button(ended(id, kind), { class: "small" }) : null,
   );
 }
 

@@ -84,7 +84,7 @@ function beside(found, data) {
       crashes: amount(found.crashes) ? number(found.crashes) : null, version: number(found.version), "payload version": found.payload_version,
       created: when(found.created_at), due: when(found.due_at), started: when(found.started_at),
       finished: when(found.finished_at), expires: when(found.expires_at), worker: found.worker,
-      schedule: found.schedule ? link(at("schedules", found.schedule), found.schedule) : null,
+      schedule: found.schedule && !page.isNarrow ? link(at("schedules", found.schedule), found.schedule) : null,
       "copy of": found.clone_of ? jobLink(found.queue, found.clone_of) : null, "copied as": found.cloned_as ? jobLink(found.queue, found.cloned_as) : null,
     })),
     data.delivery ? deliveryCard(dict(data.delivery)) : null,

@@ -20,7 +20,7 @@ function form() {
   const { type = "object", properties, $ref, anyOf, enum: values } = dict(present().schema);
   return type !== "object" || properties || $ref || anyOf || values ? present().schema : undefined;
 }
-const queueOf = () => page.query.queue || present().queue || "default";
+const queueOf = () => page.query.queue || present().queue || list(page.me.queues)[0] || "default";
 
 /** The payload as it is written: what a person changed, or what the schema begins with. */
 function draft() {
@@ -88,7 +88,7 @@ const more = (problem) => card("Options", h("div.options", {}, OPTIONS.map((each
 const chosen = (query) =>
   [field({ name: "task", label: "Task", list: "tasks", value: query.task, required: true }, later("task", {}, 0)), h("datalist", { id: "tasks" }, known().map(({ name, queue: of }) => h("option", { key: name, value: name }, of)))];
 
-const queue = (query) => field({ name: "queue", label: "Queue", value: query.queue, placeholder: present().queue ?? "default" }, later("queue", {}, 0));
+const queue = (query) => field({ name: "queue", label: "Queue", value: query.queue, placeholder: queueOf() }, later("queue", {}, 0));
 
 const option = ([name, label, hint], problem) =>
   field({ name, label, hint, value: dict(page.local.options)[name] ?? "", options: name === "priority" ? PRIORITIES : undefined, none: "as the task says" }, (event) => page.set({ options: { ...dict(page.local.options), [name]: event.target.value } }), problem);

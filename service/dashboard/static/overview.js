@@ -16,11 +16,10 @@ const oldestOf = (queue) => `oldest of ${queue}`;
 
 export const overview = {
   title: () => "Overview",
-  asks: ({ query, live, data, channels }) => ({
+  asks: ({ query, live, data, channels, isNarrow }) => ({
     stats: { path: `stats?${asked({ by: "queue", since: query.since ?? "1h" })}`, every: 10 },
-    schedules: { path: "schedules", every: 30 },
     operations: { path: "operations", every: 15 },
-    server: { path: "server", every: 15 },
+    ...(isNarrow ? {} : { schedules: { path: "schedules", every: 30 }, server: { path: "server", every: 15 } }),
     ...(channels.length ? { unknown: { path: "deliveries/unknown?limit=1", every: 30, maybe: true } } : {}),
     ...(data.stats ? { recent: { path: `stats?${asked({ by: "queue", since: "5m" })}`, every: 15 }, ...(channels.length ? { channels: { path: "channels", every: 15 } } : {}) } : {}),
     ...Object.fromEntries(busiest(live).map((queue) => [oldestOf(queue), { path: `${queueAt(queue)}/jobs?state=${count(live.queues.get(queue).waiting) ? "waiting" : "held"}&limit=1`, every: 10 }])),

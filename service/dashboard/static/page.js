@@ -7,7 +7,7 @@
 // It is drawn again after every answer, every event and each second; elements that stay the same are left alone.
 
 import * as api from "./api.js";
-import { dict } from "./format.js";
+import { dict, list } from "./format.js";
 import { live } from "./live.js";
 import { head, waiting, wrong } from "./parts.js";
 import { h, patch } from "./render.js";
@@ -29,7 +29,9 @@ export const page = {
   local: {},
   /** Whether something that is asked for cannot be told. */
   get isFailing() { return Boolean(live.trouble) || Object.values(page.failed).some(Boolean); },
-  me: { scope: "admin", actor: "" },
+  me: { scope: "admin", actor: "", queues: [] },
+  /** Whether the key of this tab is for some queues alone: it is told nothing of what is of no queue. */
+  get isNarrow() { return list(page.me.queues).length > 0; },
   /** Those of the messaging service; none where the app sends no messages. */
   channels: [],
   set(changes) {

@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { close, present, titled } from "./dialog.js";
 import { live } from "./live.js";
+import { page } from "./page.js";
 import { at, dict, go, h, list, quiet } from "./parts.js";
 
 const MOST = 12;
@@ -60,6 +61,7 @@ function draw(state, again) {
 /** Where the job of an id is: in one queue, in several, or in none. */
 async function placesOf(id) {
   const place = (queue) => ["Job in", queue, at("queues", queue, "jobs", id)];
+  if (page.isNarrow) return (await Promise.all(page.me.queues.map((queue) => api.get(api.jobAt(queue, id)).then(() => place(queue), () => null)))).filter(Boolean);
   try {
     return [place(dict(await api.get(`jobs/${encodeURIComponent(id)}`)).queue ?? "")];
   } catch (error) {

@@ -3,6 +3,7 @@
 import { act, button, theWorker } from "./action.js";
 import { workerAt } from "./api.js";
 import { slots } from "./health.js";
+import { page } from "./page.js";
 import { actsColumn, age, amount, at, bytes, card, column, count, crumbs, dict, facts, figure, finder, fits, framed, h, items, jobLink, link, list, meter, note, number, plural, queueColumn, queueLink, quiet, small, span, table, took, when } from "./parts.js";
 
 const SILENT = 15; // seconds without a beat until it is said
@@ -15,7 +16,7 @@ const resume = (name) => of(name, "Resume", { done: () => "It takes jobs again."
 const stop = (name) => of(name, "Stop", {
   isDangerous: true, sure: "Stop it", note: "It takes no new jobs and ends, once what runs there has ended or its grace is over. What supervises it may start another.", done: () => "It is told to stop.",
 });
-const acts = ({ name, state, asked }, props) => (state === "stopping" || asked === "stop" ? [] : [asked === "quiet" ? resume(name) : quieten(name), stop(name)].map((each) => button(each, props)));
+const acts = ({ name, state, asked }, props) => (page.isNarrow || state === "stopping" || asked === "stop" ? [] : [asked === "quiet" ? resume(name) : quieten(name), stop(name)].map((each) => button(each, props)));
 
 export const workers = {
   title: () => "Workers",

@@ -17,7 +17,7 @@ import * as api from "./api.js";
 import { typed, write } from "./exact.js";
 import { page } from "./page.js";
 import { close, present, titled } from "./dialog.js";
-import { alert, h, list, note, quiet, wrong } from "./parts.js";
+import { alert, h, list, note, phrase, quiet, wrong } from "./parts.js";
 import { say } from "./toast.js";
 
 const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${String(text).replaceAll("'", `'\\''`)}'`);
@@ -184,7 +184,7 @@ export function field({ name, label, kind = "text", value, placeholder, options,
     h("span", {}, label),
     control,
     hint ? h("small", {}, hint) : null,
-    wrong.map((error) => alert([error.message, error.hint].filter(Boolean).join("; "))),
+    wrong.map((error) => alert(phrase([error.message, error.hint]))),
   );
 }
 

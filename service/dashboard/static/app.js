@@ -16,7 +16,7 @@ import { newJob } from "./new.js";
 import { overview } from "./overview.js";
 import { again, draw, page, turn } from "./page.js";
 import { openPalette } from "./palette.js";
-import { at, dict, empty, h, items, list, matched, patch, plural, read, sign, span } from "./parts.js";
+import { at, dict, empty, h, items, list, matched, patch, phrase, plural, read, sign, span } from "./parts.js";
 import { queue } from "./queue.js";
 import { queues } from "./queues.js";
 import { schedule, schedules } from "./schedules.js";
@@ -72,8 +72,12 @@ function show() {
   const [view, found] = matched(VIEWS, parts);
   const isSame = turn(view ?? nowhere, found, query);
   around();
-  if (!isSame) scrollTo(0, 0);
+  if (isSame) return;
+  scrollTo(0, 0);
+  if (isBegun) setTimeout(() => document.querySelector("#main h1")?.focus({ preventScroll: true })); // once it is drawn
+  isBegun = true;
 }
+let isBegun = false;
 
 /** What stands around every view: where one may go, and how old the figures are. */
 function around() {
@@ -96,7 +100,7 @@ function around() {
 /** What the key of this tab allows, where that is not everything. */
 function allowed() {
   const { scope, queues } = page.me;
-  const said = [scope === "admin" ? "" : `${scope} only`, page.isNarrow ? plural(queues.length, "queue") : ""].filter(Boolean).join(", ");
+  const said = phrase([scope === "admin" ? "" : `${scope} only`, page.isNarrow ? plural(queues.length, "queue") : ""], ", ");
   return said ? h("span.tag", { title: `What the key of this tab allows: ${scope}${page.isNarrow ? `, in ${queues.join(", ")}` : ""}` }, said) : null;
 }
 

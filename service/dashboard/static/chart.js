@@ -29,6 +29,7 @@ function lines(values, most, wide, high, props) {
 
 /** A small line without axes; the words beside it say what it means. */
 export function spark(values, tone, says) {
+  if (!values.length) return null;
   const most = Math.max(...values.map((value) => amount(value) || 0), 0);
   return h("svg.spark", { viewBox: "0 0 100 24", preserveAspectRatio: "none", role: "img", "aria-label": says, "data-tone": tone }, h("g", { transform: "translate(0 1)" }, lines(values, most || 1, 100, 22, { class: "line" })));
 }
@@ -120,7 +121,7 @@ function plot(name, times, series, most, said, at, began) {
       [0, HIGH / 2, HIGH].map((y) => h("path.grid", { d: `M0 ${y}h${WIDE}` })),
       began.map(({ index, text }) => h("path.deployed", { key: text, d: line(index) })),
       drag?.[0] === name && typeof at === "number" ? h("path.dragged", { key: "drag", d: `M${x(drag[1]).toFixed(1)} 0H${x(at).toFixed(1)}V${HIGH}H${x(drag[1]).toFixed(1)}z` }) : null,
-      series.map(({ title, tone, values }) => h("g", { key: title, "data-tone": tone }, lines(values, most, WIDE, HIGH, { class: "line" }))),
+      series.filter(({ values }) => values.some((value) => amount(value))).reverse().map(({ title, tone, values }) => h("g", { key: title, "data-tone": tone }, lines(values, most, WIDE, HIGH, { class: "line" }))),
       typeof at === "number" ? h("path.cursor", { key: "cursor", d: line(at) }) : null,
     ),
     h("div.times", { "aria-hidden": "true" }, [0, Math.floor(far / 2), far].filter((index, place, all) => all.indexOf(index) === place).map((index) => h("span", {}, clock(times[index])))),

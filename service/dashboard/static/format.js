@@ -80,6 +80,9 @@ export function clock(time, withSeconds = false) {
 }
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
+/** What there is of some texts, as one. */
+export const phrase = (texts, between = "; ") => texts.filter(Boolean).join(between);
+
 export const plural = (size, one, more = `${one}s`) => `${number(size)} ${amount(size) === 1 ? one : more}`;
 
 /** Any value as a list, or as an object: what is missing or odd is empty. */

@@ -8,7 +8,7 @@ import { write } from "./exact.js";
 import { fault } from "./jobs.js";
 import { page } from "./page.js";
 import { timeline } from "./attempts.js";
-import { amount, at, badge, card, clock, crumbs, dict, empty, ENDED, facts, h, jobLink, link, list, note, number, once, percent, queueLink, quiet, since, when, YET } from "./parts.js";
+import { amount, at, badge, card, clock, crumbs, dict, empty, ENDED, facts, h, jobLink, link, list, note, number, once, percent, phrase, queueLink, quiet, since, toQueues, when, YET } from "./parts.js";
 
 /** Whether a message may have left: only then something is known of its delivery. A reply of a model has none. */
 export const isSent = (queue, job) => dict(job).attempt > 0 && page.channels.some(({ name, queues }) => name !== "ai" && list(queues).includes(queue));
@@ -26,7 +26,7 @@ export const job = {
       ...(YET.includes(dict(data.job).state) ? { why: { path: `${path}/why`, every: 3, queue, maybe: true } } : {}),
     };
   },
-  way: ({ at: { queue }, data: { job: { state } } }) => crumbs(queueLink(queue), " / ", link(at("queues", queue, "jobs", { state }), `${state} jobs`)),
+  way: ({ at: { queue }, data: { job: { state } } }) => crumbs(toQueues(), queueLink(queue), link(at("queues", queue, "jobs", { state }), `${state} jobs`)),
   head: ({ data: { job: found } }) => [badge(found.state), changes(found).map((action) => button(action))],
   body({ data, failed }) {
     const found = data.job;
@@ -42,7 +42,7 @@ export const job = {
 
 const why = ({ code, text, until, ahead, seconds }) =>
   h("div.health", { "data-tone": "warn", key: "why" },
-    h("p", {}, h("strong", {}, "Why it does not run: "), text ?? "nobody can say", " ", quiet([code, ahead ? `about ${number(ahead)} are before it` : "", Number.isFinite(amount(seconds)) ? `starts in about ${Math.round(amount(seconds))} s` : "", until ? `until ${since(until)}` : ""].filter(Boolean).join("; "))),
+    h("p", {}, h("strong", {}, "Why it does not run: "), text ?? "nobody can say", " ", quiet(phrase([code, ahead ? `about ${number(ahead)} are before it` : "", Number.isFinite(amount(seconds)) ? `starts in about ${Math.round(amount(seconds))} s` : "", until ? `until ${since(until)}` : ""]))),
   );
 
 function progress(told) {

@@ -3,7 +3,7 @@
 import { query as asked, queueAt } from "./api.js";
 import { button, field } from "./action.js";
 import { BULK, bulk, bulkOf, progress } from "./bulk.js";
-import { alert, at, badge, column, count, dict, figure, framed, h, icon, items, jobLink, later, number, once, quiet, small, STATES, table, took, when, wrong } from "./parts.js";
+import { alert, at, badge, column, count, crumbs, dict, figure, framed, h, icon, items, jobLink, later, number, once, phrase, plural, queueLink, quiet, small, STATES, table, took, toQueues, when, wrong } from "./parts.js";
 import { parts } from "./queue.js";
 import { said } from "./shown.js";
 
@@ -16,6 +16,7 @@ export const jobs = {
     jobs: { path: `${queueAt(queue)}/jobs?${asked({ state, q, group, task, cursor, limit: LIMIT })}`, every: 10, queue, isShown: true, isPlace: true },
     operations: { path: "operations", every: 2, queue },
   }),
+  way: ({ at: { queue } }) => crumbs(toQueues(), queueLink(queue)),
   body(page) {
     const { at: { queue }, data, failed, query } = page;
     const operations = items(data.operations).filter((each) => each.queue === queue && each.state === "running");
@@ -106,7 +107,7 @@ const summary = (payload) => {
   return (parts.length ? parts.join(" · ") : said(payload)).slice(0, 200);
 };
 
-export const fault = (error) => ["type", "message"].map((name) => said(dict(error)[name] ?? "")).filter(Boolean).join(": ");
+export const fault = (error) => phrase(["type", "message"].map((name) => said(dict(error)[name] ?? "")), ": ");
 
 function pager({ at: { queue }, data, query }) {
   const { next, looked } = dict(dict(data.jobs).page);
@@ -114,6 +115,6 @@ function pager({ at: { queue }, data, query }) {
   return h("nav.row.pager", { "aria-label": "Pages of jobs", key: "pager" },
     isFirst ? null : h("a.button", { href: at("queues", queue, "jobs", { ...query, cursor: "" }) }, "To the first page"),
     next ? h("a.button", { href: at("queues", queue, "jobs", { ...query, cursor: next }) }, "Next page") : null,
-    data.jobs ? quiet([looked === undefined ? "" : `${number(looked)} jobs were looked at for this page`, next ? "there are more" : "this is the end"].filter(Boolean).join("; ")) : null,
+    data.jobs ? quiet(phrase([looked === undefined ? "" : `${plural(looked, "job was", "jobs were")} looked at for this page`, next ? "there are more" : "this is the end"])) : null,
   );
 }

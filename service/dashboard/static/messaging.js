@@ -28,7 +28,7 @@ export const messaging = {
     if (!names.length) return silent();
     return [
       tabs("Part", part ?? "", [["", "Channels", at("messaging")], ...names.map((name) => [name, `Send: ${name}`, at("messaging", name)]), ["unknown", "Unknown deliveries", at("messaging", "unknown")], ["opt-outs", "Opt-outs", at("messaging", "opt-outs")], ...(offers(page.me) ? [["inbox", "Inbox of the sandbox", at("messaging", "inbox")]] : [])]),
-      !part ? card("Channels", channels(items(data.channels))) : part === "unknown" ? once(data.unknown, () => unknownDeliveries(data.unknown)) : part === "opt-outs" ? optOuts(page) : part === "inbox" ? once(data.inbox, () => inbox(data.inbox)) : names.includes(part) ? sending(page, part) : empty("There is no such channel."),
+      !part ? card("Channels", channels(items(data.channels))) : part === "unknown" ? once(data.unknown, () => unknownDeliveries(data.unknown)) : part === "opt-outs" ? optOuts(page) : part === "inbox" && offers(page.me) ? once(data.inbox, () => inbox(data.inbox)) : names.includes(part) ? sending(page, part) : empty("There is no such channel."),
     ];
   },
 };

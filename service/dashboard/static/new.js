@@ -71,8 +71,8 @@ export const newJob = {
         h("div.filters", { key: "what" }, chosen(query), queue(query)),
         h("div.columns.even", { key: schema ? "form" : "free" }, schema ? [shaped(schema, value, error, change, errors), h("div", {}, written(raw, error, change), more(problem))] : [written(raw, error, change, query.task ? "Nobody has told what its payload is made of." : "Choose a task, or write the name of one."), more(problem)]),
         unplaced(problem, [], isPlaced),
-        h("section.card", { key: "twins" }, twins(act, query, true)),
-        submitter("Enqueue", query.task)),
+        submitter("Enqueue", query.task),
+        h("section.card", { key: "twins" }, twins(act, query, true))),
     ];
   },
 };

@@ -3,7 +3,7 @@
 import { query as asked, queueAt } from "./api.js";
 import { spark } from "./chart.js";
 import { serving, slots, sum, troubles, unstarted } from "./health.js";
-import { at, card, column, count, dict, figure, h, items, link, list, mark, number, percent, plural, queueLink, quiet, rate, spans, table, took, waiting, warn } from "./parts.js";
+import { at, card, column, count, dict, figure, h, items, link, list, mark, number, percent, phrase, plural, queueLink, quiet, rate, spans, table, took, waiting, warn } from "./parts.js";
 import { counted } from "./queues.js";
 import { charts, joined } from "./series.js";
 
@@ -66,8 +66,8 @@ function tiles(live, { total, points, step }, since) {
   const seconds = points.length * step || 1;
   const share = total.ended ? total.failed / total.ended : NaN;
   return h("ul.tiles", { key: "tiles", "aria-label": "Figures" },
-    tile("completed", `in the last ${since}`, number(total.completed), rate(total.completed / seconds), spark(points.map((point) => point.completed), "good", "completed over time")),
-    tile("failed", `in the last ${since}`, number(total.failed), percent(share), spark(points.map((point) => point.failed), "bad", "failed over time")),
+    tile("completed", `in ${since}`, number(total.completed), rate(total.completed / seconds), spark(points.map((point) => point.completed / point.seconds), "good", "completed over time")),
+    tile("failed", `in ${since}`, number(total.failed), percent(share), spark(points.map((point) => point.failed / point.seconds), "bad", "failed over time")),
     tile("waiting", "now", number(sum(live, "waiting") + sum(live, "held")), `p95 waited ${took(total.wait.p95)}`, spark(points.map((point) => point.wait.p95), "calm", "waits over time")),
     tile("active", "now", number(sum(live, "active")), `of ${plural(slots(live.workers), "slot")} busy`, spark(points.map((point) => point.run.p95), "active", "runs over time")),
     tile("delayed", "now", number(sum(live, "delayed")), "due later", null),
@@ -108,7 +108,7 @@ const workers = (live, name) => {
 export function channels(found) {
   return h("ul.plain", {}, found.map((channel) => {
     const counts = dict(channel.counts);
-    const limit = [channel.concurrency ? `${number(channel.concurrency)} at once` : "", channel.rate ? `${channel.rate} at most` : ""].filter(Boolean).join(", ");
+    const limit = phrase([channel.concurrency ? `${number(channel.concurrency)} at once` : "", channel.rate ? `${channel.rate} at most` : ""], ", ");
     return h("li", { key: channel.name },
       list(channel.queues).length ? link(at("messaging", channel.name), channel.name) : h("strong", {}, channel.name),
       h("span", {}, Object.entries(counts).filter(([, size]) => count(size)).map(([state, size]) => `${number(size)} ${state}`).join(", ") || "nothing kept"),

@@ -1,7 +1,7 @@
 // The parts that all pages are made of: cards, tables, facts, links to what is told of; and with them, for one import, how
 // numbers, times, states and addresses are written.
 
-import { items, list, NONE, number, since } from "./format.js";
+import { items, list, NONE, number, phrase, since } from "./format.js";
 import { page } from "./page.js";
 import { h } from "./render.js";
 import { ask, at } from "./route.js";
@@ -17,7 +17,8 @@ export const card = (title, ...children) =>
   h("section.card", { key: `card ${title}`, "aria-label": title }, h("h2", {}, title), children);
 
 /** The way back. */
-export const crumbs = (...way) => h("nav.crumbs", { "aria-label": "Where this is", key: "crumbs" }, way);
+export const crumbs = (...way) => h("nav.crumbs", { "aria-label": "Where this is", key: "crumbs" }, way.flatMap((each, index) => (index ? [" / ", each] : each)));
+export const toQueues = () => link(at("queues"), "Queues");
 
 /** A card without a title, for the one table of a page. */
 export const framed = (...children) => h("section.card", { key: "table" }, children);
@@ -30,7 +31,7 @@ export const warn = (...text) => h("span.warn", {}, text);
 export const note = (...text) => h("p.quiet", {}, text);
 export const alert = (...text) => h("span.error", { role: "alert" }, text);
 /** What is wrong, with all that is told of it. */
-export const wrong = ({ message, errors }) => [message, ...list(errors).map(({ pointer, message: text, hint }) => [`${pointer}: ${text}`, hint].filter(Boolean).join("; "))].join(" ");
+export const wrong = ({ message, errors }) => [message, ...list(errors).map(({ pointer, message: text, hint }) => phrase([`${pointer}: ${text}`, hint]))].join(" ");
 export const waiting = () => empty(page.isFailing ? "Nothing is known of this yet." : "Asking the server …");
 /** What an answer tells; without one nothing is said to be there or not. */
 export const once = (answer, show) => (answer ? show(items(answer)) : waiting());
@@ -66,9 +67,12 @@ export function table({ name, columns, items, key, none, row = () => ({}) }) {
   );
 }
 
+/** A number that is nought steps back. */
+const shownCell = (title, shown, isNumber) => h("td", { class: isNumber ? (shown === "0" ? "number zero" : "number") : null, "data-title": title }, shown);
+
 function tableRow(columns, item, key, row) {
   try {
-    const cells = columns.map(({ title, cell, isNumber }) => h("td", { class: isNumber ? "number" : null, "data-title": title }, cell(item)));
+    const cells = columns.map(({ title, cell, isNumber }) => shownCell(title, cell(item), isNumber));
     return h("tr", { key, "data-row": true, ...row(item) }, cells);
   } catch (error) {
     return h("tr", { key, "data-row": true }, h("td.error", { colspan: columns.length }, `cannot be shown: ${error.message}`));

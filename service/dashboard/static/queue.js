@@ -3,7 +3,7 @@
 import { button } from "./action.js";
 import { query as asked, queueAt } from "./api.js";
 import { serving, slots } from "./health.js";
-import { at, card, column, count, dict, facts, figure, h, icon, items, jobLink, listing, number, percent, plural, since, span, spans, STATES, tabs, took, warn, when } from "./parts.js";
+import { at, card, column, count, crumbs, dict, facts, figure, h, icon, items, jobLink, listing, number, percent, phrase, plural, since, span, spans, STATES, tabs, took, toQueues, warn, when } from "./parts.js";
 import { counted } from "./queues.js";
 import { charts, joined } from "./series.js";
 import { drain, limit, pause, purge, remove, resume } from "./steering.js";
@@ -24,6 +24,7 @@ export const queue = {
     oldest: { path: `${queueAt(queue)}/jobs?state=waiting&limit=1`, every: 10, queue },
     breakers: { path: `${queueAt(queue)}/breakers`, every: 30 },
   }),
+  way: () => crumbs(toQueues()),
   head(page) {
     const { at: { queue }, data: { told }, live } = page;
     const counts = countsOf(page);
@@ -79,7 +80,7 @@ function figures({ data, live }, told, queue) {
 }
 
 function keeping(kept) {
-  const said = (name) => [kept[name] == null ? "" : number(kept[name]), kept[`${name}_for`] ? `for ${span(kept[`${name}_for`])}` : ""].filter(Boolean).join(" ");
+  const said = (name) => phrase([kept[name] == null ? "" : number(kept[name]), kept[`${name}_for`] ? `for ${span(kept[`${name}_for`])}` : ""], " ");
   const parts = ["completed", "failed"].filter((name) => said(name)).map((name) => `${said(name)} ${name}`);
   return parts.join(", ") || "as the settings say";
 }

@@ -3,7 +3,7 @@
 import { act, button, command, resting, theSchedule } from "./action.js";
 import { jobAt, scheduleAt } from "./api.js";
 import { parse, write } from "./exact.js";
-import { actsColumn, age, amount, at, badge, card, column, dict, facts, figure, framed, go, h, items, jobLink, link, listing, mark, number, once, plural, PRIORITIES, queueColumn, queueLink, since, small, span, table, warn, when } from "./parts.js";
+import { actsColumn, age, amount, at, badge, card, column, crumbs, dict, facts, figure, framed, go, h, items, jobLink, link, listing, mark, number, once, plural, PRIORITIES, queueColumn, queueLink, since, small, span, table, warn, when } from "./parts.js";
 
 const LATE = 60;
 
@@ -91,6 +91,7 @@ export const schedule = {
     preview: { path: `${scheduleAt(name)}/preview?count=10`, every: 30 },
     ...(dict(data.told).last_job ? { last: { path: jobAt(data.told.queue, data.told.last_job), every: 5, maybe: true } } : {}),
   }),
+  way: () => crumbs(link(at("schedules"), "Schedules")),
   head({ at: { name }, data: { told } }) {
     const isOfCode = told.source === "code";
     return [run(name), isOfCode ? null : put(told), rest(told), isOfCode && !told.orphaned ? null : remove(name)].map((act) => button(act));

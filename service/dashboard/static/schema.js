@@ -2,7 +2,7 @@
 // as JSON.
 
 import { Exact, parse, write } from "./exact.js";
-import { alert, dict, h, list } from "./parts.js";
+import { alert, dict, h, list, phrase } from "./parts.js";
 
 const NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
 const DEEPEST = 8;
@@ -55,8 +55,8 @@ function field(given) {
   const { schema, root, path, value, label, problems } = given;
   const found = plain(schema, root);
   const at = `/payload${path.map((name) => `/${String(name).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("")}`;
-  const errors = problems.filter(({ pointer }) => pointer === at).map(({ message, hint }) => alert([message, hint].filter(Boolean).join("; ")));
-  const hint = [found.description, "default" in found ? `${write(found.default)} where it is left out` : ""].filter(Boolean).join("; ");
+  const errors = problems.filter(({ pointer }) => pointer === at).map(({ message, hint }) => alert(phrase([message, hint])));
+  const hint = phrase([found.description, "default" in found ? `${write(found.default)} where it is left out` : ""]);
   const isShape = !found.isChoice && !list(found.enum).length && (found.type === "array" || (found.type === "object" && found.properties));
   if (isShape && path.length < DEEPEST) return shape({ ...given, found, hint, errors });
   return h("label", { key: at, class: found.type === "boolean" && given.isNeeded ? "check" : "" }, h("span", {}, label || "payload", given.isNeeded ? "" : h("small", {}, " optional")), control(given, found, errors.length > 0, at.slice(1)), hint ? h("small", {}, hint) : null, errors);

@@ -4,6 +4,7 @@ import { query as asked } from "./api.js";
 import { chart } from "./chart.js";
 import { sends, silent } from "./messaging.js";
 import { column, count, dict, figure, finder, fits, framed, h, list, meter, number, percent, rate, small, spans, table, took, waiting } from "./parts.js";
+import { lengths } from "./series.js";
 import { said } from "./shown.js";
 
 const COUNTS = ["accepted", "sent", "delivered", "failed", "withheld", "unknown", "retried"];
@@ -26,9 +27,10 @@ export const workspaces = {
   },
 };
 
-function messages({ points, step }) {
-  const found = list(points).map(dict);
-  const perSecond = (name) => found.map((point) => count(dict(point.counts)[name]) / (count(step) || 60));
+function messages(stats) {
+  const found = list(stats.points).map(dict);
+  const seconds = lengths(stats);
+  const perSecond = (name) => found.map((point, index) => count(dict(point.counts)[name]) / seconds[index]);
   const tones = { accepted: "calm", delivered: "good", sent: "active", failed: "bad" };
   return chart({ name: "Messages", times: found.map((point) => point.at), said: rate, series: Object.entries(tones).map(([title, tone]) => ({ title, tone, values: perSecond(title) })) });
 }

@@ -15,7 +15,8 @@ IN_ONE_LINE = """(() => {
     const all = [...document.querySelectorAll(".brand, #menu, #pages a, #tools button, #freshness")];
     const boxes = all.map((each) => each.getBoundingClientRect()).filter(({ width }) => width);
     const middles = boxes.map(({ top, bottom }) => (top + bottom) / 2);
-    return Math.max(...middles) - Math.min(...middles) < 8 && boxes.every(({ right }) => right <= innerWidth);
+    const { clientWidth } = document.documentElement;
+    return Math.max(...middles) - Math.min(...middles) < 8 && boxes.every(({ right }) => right <= clientWidth);
 })()"""
 """Whether what stands in the head of the page stands in one line, and nothing of it is cut off."""
 SMALL = """[...document.querySelectorAll("header :is(a, button), main :is(button, input, select, textarea, summary)")]
@@ -84,7 +85,9 @@ async def test_in_large_print_nothing_is_cut_off(page: Page, busy: Service, widt
     for at in PAGES:
         await page.run(f"location.hash = '#/{at}'")
         await page.until(SHOWN)
-        assert await page.run("document.documentElement.scrollWidth <= innerWidth"), at
+        assert await page.run(
+            "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+        ), at
 
 
 async def test_who_wants_no_motion_sees_none(page: Page, busy: Service) -> None:

@@ -14,7 +14,7 @@
 //   done(answer)  what follows; may give back a text, or a tree
 
 import * as api from "./api.js";
-import { typed, write } from "./exact.js";
+import { parse, typed, write } from "./exact.js";
 import { page } from "./page.js";
 import { close, present, titled } from "./dialog.js";
 import { alert, h, list, note, phrase, quiet, wrong } from "./parts.js";
@@ -188,19 +188,21 @@ export function field({ name, label, kind = "text", value, placeholder, options,
   );
 }
 
-/** Whether all is there that an act needs: only then it can be done in a terminal. */
-export function isWhole({ fields = [], check }, values) {
+/** The values of an act for a terminal, JSON on one line; nothing while there is not all that it needs. */
+export function whole({ fields = [], check }, values) {
   try {
     check?.(values);
   } catch {
-    return false;
+    return null;
   }
-  return fields.every(({ required, name }) => !required || values[name]);
+  if (!fields.every(({ required, name }) => !required || values[name])) return null;
+  return values.payload ? { ...values, payload: write(parse(values.payload)) } : values;
 }
 
 /** An act as a person would type it in a terminal. */
 export function twins(action, values, open = false) {
-  const lines = isWhole(action, values) ? [["command line", action.cli?.(values)], ["HTTP", curl(action, values)]] : [];
+  const given = whole(action, values);
+  const lines = given ? [["command line", action.cli?.(given)], ["HTTP", curl(action, given)]] : [];
   return h("details.twins", { key: "twins", open },
     h("summary", {}, "The same in a terminal"),
     lines.length ? lines.map(([title, text]) => (text ? copied(title, text) : null)) : quiet("Fill in the fields first."),

@@ -1,6 +1,6 @@
 // One job: what it is, what became of it, why it does not run, and what may be done to it.
 
-import { button, command, copied, curl, initial, isWhole } from "./action.js";
+import { button, command, copied, curl, initial, whole } from "./action.js";
 import { jobAt } from "./api.js";
 import { changes } from "./change.js";
 import { deliveryCard } from "./deliveries.js";
@@ -35,7 +35,7 @@ export const job = {
       data.why ? why(dict(data.why)) : null,
       found.error ? h("div.health", { "data-tone": found.state === "failed" ? "bad" : "warn", key: "error" }, h("p", {}, fault(found.error))) : null,
       progress(found.progress),
-      h("div.columns", { key: "columns" }, h("div", {}, whole(found, data)), h("div", {}, beside(found, data))),
+      h("div.columns", { key: "columns" }, h("div", {}, wholly(found, data)), h("div", {}, beside(found, data))),
     ];
   },
 };
@@ -51,7 +51,7 @@ function progress(told) {
   return h("div.row.progress", { key: "progress" }, h("progress", { max: 1, value: amount(value) || 0, "aria-label": "How far it is" }), h("span", {}, Number.isFinite(amount(value)) ? percent(amount(value)) : "", " ", note ?? ""));
 }
 
-function whole(found, data) {
+function wholly(found, data) {
   const history = list(found.history).map(dict);
   const traceback = dict(found.error).traceback;
   return [
@@ -94,8 +94,8 @@ function beside(found, data) {
 
 /** Each act beside its twins, as it stands before anything is asked. */
 function twin(action) {
-  const values = initial(action.fields);
-  if (!isWhole(action, values)) return null;
+  const values = whole(action, initial(action.fields));
+  if (!values) return null;
   return copied(action.text, action.cli(values), { curl: curl(action, values) });
 }
 

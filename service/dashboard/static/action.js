@@ -11,7 +11,7 @@
 //   must          a text to be typed before, for what cannot be undone
 //   isDangerous   what cannot be undone
 //   send(values)  does it where it is no request of its own
-//   done(answer)  what follows; may give back a text, or a tree
+//   done          what is said then, a text or a tree; also as done(answer), which may do something
 
 import * as api from "./api.js";
 import { parse, typed, write } from "./exact.js";
@@ -167,7 +167,7 @@ export const submitter = (text, isReady = true) => (page.may("write") ? h("div.r
 
 async function perform({ action, values }) {
   const answer = await request(action, values);
-  say(action.done?.(answer) ?? `${action.text}: done.`);
+  say((typeof action.done === "function" ? action.done(answer) : action.done) ?? `${action.text}: done.`);
   page.again();
 }
 

@@ -3,7 +3,7 @@
 import { query as asked } from "./api.js";
 import { progress } from "./bulk.js";
 import { write } from "./exact.js";
-import { at, card, clock, column, dict, empty, figure, h, icon, jobLink, link, list, listing, number, once, queueColumn, queueLink, small, tabs, when } from "./parts.js";
+import { at, card, clock, column, dict, dicts, empty, figure, h, icon, jobLink, link, list, listing, number, once, queueColumn, queueLink, small, tabs, when } from "./parts.js";
 
 const PARTS = [["operations", "Operations"], ["audit", "Who did what"], ["live", "Live"]];
 const partsOf = ({ isNarrow }) => PARTS.filter(([part]) => !(isNarrow && part === "audit"));
@@ -46,7 +46,7 @@ function audit({ data, page }) {
   const next = dict(page).next;
   return [
     listing("Who did what", {
-      items: list(data).map(dict), key: ({ id }) => id, none: "Nothing was done to queues, jobs and schedules, or nothing is kept.",
+      items: dicts(data), key: ({ id }) => id, none: "Nothing was done to queues, jobs and schedules, or nothing is kept.",
       columns: [
         column("when", ({ at }) => when(at)),
         column("who", ({ actor }) => actor),

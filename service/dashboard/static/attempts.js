@@ -1,6 +1,6 @@
 // The life of a job on a line: how long it waited, each attempt, and the time between two.
 
-import { dict, h, list, quiet, took, when, YET } from "./parts.js";
+import { dicts, h, quiet, took, when, YET } from "./parts.js";
 
 const LEAST = 1.5; // percent: what is shorter can still be seen
 
@@ -8,7 +8,7 @@ const LEAST = 1.5; // percent: what is shorter can still be seen
 function phases(job) {
   const begin = Date.parse(job.created_at);
   if (Number.isNaN(begin)) return [];
-  const past = list(job.history).map(dict).map((each) => ({ kind: "failed", from: Date.parse(each.started_at), to: Date.parse(each.finished_at), title: `attempt ${each.attempt ?? ""}: ${each.type ?? ""}` }));
+  const past = dicts(job.history).map((each) => ({ kind: "failed", from: Date.parse(each.started_at), to: Date.parse(each.finished_at), title: `attempt ${each.attempt ?? ""}: ${each.type ?? ""}` }));
   const attempts = [...past.filter(({ from, to }) => from >= begin && to >= from)];
   const started = Date.parse(job.started_at);
   const ended = Date.parse(job.finished_at);

@@ -12,7 +12,7 @@ const readable = ({ payload }) => void parse(payload);
 
 const retry = (job) => of(job, "retry", {
   text: "Retry", states: UNDONE, title: "Retry this job",
-  done: () => "It waits again.",
+  done: "It waits again.",
 });
 
 const retryWith = (job) => of(job, "retry", {
@@ -33,7 +33,7 @@ const cancel = (job) => of(job, "cancel", {
 
 const promote = (job) => of(job, "promote", {
   text: "Run now", states: ["delayed"], title: "Run this job now", headers: guarded(job),
-  done: () => "It waits for a worker now.",
+  done: "It waits for a worker now.",
 });
 
 const reschedule = (job) => of(job, "reschedule", {
@@ -41,7 +41,7 @@ const reschedule = (job) => of(job, "reschedule", {
   fields: [{ name: "when", label: "Due", required: true, hint: "from now, such as 10m; or a time as 2030-01-31T09:00:00Z" }],
   body: ({ when }) => write(/T/.test(when) ? { at: when } : { delay: when }),
   cli: ({ when }) => command("job", "reschedule", job.queue, job.id, /T/.test(when) ? "--at" : "--delay", when),
-  done: () => "It has another time.",
+  done: "It has another time.",
 });
 
 const edit = (job) => of(job, "edit", {
@@ -54,7 +54,7 @@ const edit = (job) => of(job, "edit", {
   check: readable,
   body: ({ payload, priority }) => `{"payload": ${payload}${priority ? `, "priority": ${write(priority)}` : ""}}`,
   cli: ({ payload }) => command("job", "edit", job.queue, job.id, { payload, version: String(job.version) }),
-  done: () => "It is changed.",
+  done: "It is changed.",
 });
 
 const remove = (job) => of(job, "rm", {

@@ -88,5 +88,6 @@ export const plural = (size, one, more = `${one}s`) => `${number(size)} ${amount
 /** Any value as a list, or as an object: what is missing or odd is empty. */
 export const list = (value) => (Array.isArray(value) ? value : []);
 export const dict = (value) => (value && typeof value === "object" && !Array.isArray(value) && !(value instanceof Exact) ? value : {});
-/** The items of an answer that is a list. */
-export const items = (answer) => list(dict(answer).data).map(dict);
+/** A list of objects, and that of an answer. */
+export const dicts = (value) => list(value).map(dict);
+export const items = (answer) => dicts(dict(answer).data);

@@ -2,7 +2,7 @@
 
 import { act, button, limits, resting, theGroup } from "./action.js";
 import { groupAt, queueAt } from "./api.js";
-import { amount, at, card, column, crumbs, dict, facts, figure, framed, h, items, jobLink, link, mark, meter, number, queueLink, span, table, tabs, toQueues } from "./parts.js";
+import { amount, at, card, column, dict, facts, figure, framed, h, items, jobLink, link, mark, meter, number, span, table, tabs, toQueue } from "./parts.js";
 import { parts } from "./queue.js";
 
 const said = (limit) => Object.entries(dict(limit)).map(([name, value]) => `${name.replace("_", " ")} ${value}`).join(", ");
@@ -17,13 +17,13 @@ const limited = (queue, group, own) => act(theGroup(queue, group), "limit", {
     { name: "max_waiting", label: "Jobs that may wait", value: String(own.max_waiting ?? ""), hint: "a number, or unlimited" },
   ],
   body: limits,
-  done: () => "The limit holds at once.",
+  done: "The limit holds at once.",
 });
 
 export const groups = {
   title: ({ at }) => `Groups of ${at.queue}`,
   asks: ({ at: { queue }, query }) => ({ found: { path: `${queueAt(queue)}/groups?order=${query.order === "longest" ? "longest" : "busiest"}&limit=100`, every: 5, queue, isPage: true } }),
-  way: ({ at: { queue } }) => crumbs(toQueues(), queueLink(queue)),
+  way: ({ at: { queue } }) => toQueue(queue),
   body({ at: { queue }, data, query }) {
     return [
       parts(queue, "groups"),
@@ -56,7 +56,7 @@ function used(active, most) {
 export const group = {
   title: ({ at }) => `${at.group} in ${at.queue}`,
   asks: ({ at: { queue, group } }) => ({ told: { path: groupAt(queue, group), every: 5, queue, isPage: true } }),
-  way: ({ at: { queue } }) => crumbs(toQueues(), queueLink(queue), link(at("queues", queue, "groups"), "groups")),
+  way: ({ at: { queue } }) => toQueue(queue, link(at("queues", queue, "groups"), "groups")),
   head: ({ at: { queue, group }, data: { told } }) =>
     [resting(theGroup(queue, group), told.paused ? "Resume" : "Pause", `the group ${group}`), limited(queue, group, dict(told.own_limit))].map((act) => button(act)),
   body({ at: { queue, group }, data: { told } }) {

@@ -8,7 +8,7 @@ import { write } from "./exact.js";
 import { fault } from "./jobs.js";
 import { page } from "./page.js";
 import { timeline } from "./attempts.js";
-import { amount, at, badge, card, clock, crumbs, dict, empty, ENDED, facts, h, jobLink, link, list, note, number, once, percent, phrase, queueLink, quiet, since, toQueues, when, YET } from "./parts.js";
+import { amount, at, badge, card, clock, dict, dicts, empty, ENDED, facts, h, jobLink, link, list, note, number, once, percent, phrase, queueLink, quiet, since, toQueue, when, YET } from "./parts.js";
 
 /** Whether a message may have left: only then something is known of its delivery. A reply of a model has none. */
 export const isSent = (queue, job) => dict(job).attempt > 0 && page.channels.some(({ name, queues }) => name !== "ai" && list(queues).includes(queue));
@@ -26,7 +26,7 @@ export const job = {
       ...(YET.includes(dict(data.job).state) ? { why: { path: `${path}/why`, every: 3, queue, maybe: true } } : {}),
     };
   },
-  way: ({ at: { queue }, data: { job: { state } } }) => crumbs(toQueues(), queueLink(queue), link(at("queues", queue, "jobs", { state }), `${state} jobs`)),
+  way: ({ at: { queue }, data: { job: { state } } }) => toQueue(queue, link(at("queues", queue, "jobs", { state }), `${state} jobs`)),
   head: ({ data: { job: found } }) => [badge(found.state), changes(found).map((action) => button(action))],
   body({ data, failed }) {
     const found = data.job;
@@ -52,7 +52,7 @@ function progress(told) {
 }
 
 function wholly(found, data) {
-  const history = list(found.history).map(dict);
+  const history = dicts(found.history);
   const traceback = dict(found.error).traceback;
   return [
     card("Timeline", timeline(found) ?? empty(ENDED.includes(found.state) ? "It never began." : "It has not begun.")),
@@ -71,7 +71,7 @@ const attempt = (past) =>
 
 function logs({ data, written, dropped }) {
   if (!list(data).length) return empty("It has written nothing.");
-  const lines = list(data).map(dict).map((line) => h("li", { key: String(line.number), "data-level": line.level }, h("time", { title: line.at }, clock(line.at, true)), h("b", {}, line.level), h("span", {}, line.text)));
+  const lines = dicts(data).map((line) => h("li", { key: String(line.number), "data-level": line.level }, h("time", { title: line.at }, clock(line.at, true)), h("b", {}, line.level), h("span", {}, line.text)));
   return [h("ol.log", { tabindex: 0 }, lines), dropped ? note(`The first ${number(dropped)} of ${number(written)} lines are gone.`) : null];
 }
 

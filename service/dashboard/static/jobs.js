@@ -3,7 +3,7 @@
 import { query as asked, queueAt } from "./api.js";
 import { button, field } from "./action.js";
 import { BULK, bulk, bulkOf, progress } from "./bulk.js";
-import { alert, at, badge, column, count, crumbs, dict, figure, framed, h, icon, items, jobLink, later, number, once, phrase, plural, queueLink, quiet, small, STATES, table, took, toQueues, when, wrong } from "./parts.js";
+import { alert, at, badge, column, count, dict, figure, framed, h, icon, items, jobLink, later, number, once, phrase, plural, quiet, small, STATES, table, took, toQueue, when, wrong } from "./parts.js";
 import { parts } from "./queue.js";
 import { said } from "./shown.js";
 
@@ -16,7 +16,7 @@ export const jobs = {
     jobs: { path: `${queueAt(queue)}/jobs?${asked({ state, q, group, task, cursor, limit: LIMIT })}`, every: 10, queue, isShown: true, isPlace: true },
     operations: { path: "operations", every: 2, queue },
   }),
-  way: ({ at: { queue } }) => crumbs(toQueues(), queueLink(queue)),
+  way: ({ at: { queue } }) => toQueue(queue),
   body(page) {
     const { at: { queue }, data, failed, query } = page;
     const operations = items(data.operations).filter((each) => each.queue === queue && each.state === "running");

@@ -13,5 +13,5 @@ export const askForKey = () => isOpen() || begin({
   title: "API key", text: "Continue", note: "This server asks for a key. It is kept for this tab alone.",
   fields: [{ name: "key", label: "Key", kind: "password", required: true }],
   send: ({ key }) => enter(key).catch(told),
-  done: () => "The key is known.",
+  done: "The key is known.",
 });

@@ -65,8 +65,8 @@ const FIELDS = [
 ];
 const given = (values) => Object.fromEntries(FIELDS.map(({ name }) => [name, values[name]?.trim()]).filter(([, value]) => value).map(([name, value]) => [name, name === "workspaceId" ? typed(value) : value]));
 
-const added = { text: "Add an opt-out", scope: "write", path: "opt-outs", title: "Send no more messages", fields: FIELDS, body: (values) => write(given(values)), done: () => "No more messages go there." };
-const removed = { text: "Take one back", scope: "write", path: "opt-outs/remove", title: "Send messages again", fields: FIELDS, body: (values) => write(given(values)), done: () => "Messages go there again." };
+const added = { text: "Add an opt-out", scope: "write", path: "opt-outs", title: "Send no more messages", fields: FIELDS, body: (values) => write(given(values)), done: "No more messages go there." };
+const removed = { text: "Take one back", scope: "write", path: "opt-outs/remove", title: "Send messages again", fields: FIELDS, body: (values) => write(given(values)), done: "Messages go there again." };
 
 function optOuts({ data }) {
   const next = dict(dict(data.optOuts).page).next;

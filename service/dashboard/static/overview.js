@@ -64,17 +64,18 @@ function well(live) {
 /** What was done in a time, not what is kept; and what is there now. */
 function tiles(live, { total, points, step }, since) {
   const seconds = points.length * step || 1;
+  const line = (tone, name, valueOf) => spark(points.map(valueOf), tone, `${name} over time`);
   const share = total.ended ? total.failed / total.ended : NaN;
   return h("ul.tiles", { key: "tiles", "aria-label": "Figures" },
-    tile("completed", `in ${since}`, number(total.completed), rate(total.completed / seconds), spark(points.map((point) => point.completed / point.seconds), "good", "completed over time")),
-    tile("failed", `in ${since}`, number(total.failed), percent(share), spark(points.map((point) => point.failed / point.seconds), "bad", "failed over time")),
-    tile("waiting", "now", number(sum(live, "waiting") + sum(live, "held")), `p95 waited ${took(total.wait.p95)}`, spark(points.map((point) => point.wait.p95), "calm", "waits over time")),
-    tile("active", "now", number(sum(live, "active")), `of ${plural(slots(live.workers), "slot")} busy`, spark(points.map((point) => point.run.p95), "active", "runs over time")),
-    tile("delayed", "now", number(sum(live, "delayed")), "due later", null),
+    tile("completed", `in ${since}`, total.completed, rate(total.completed / seconds), line("good", "completed", (point) => point.completed / point.seconds)),
+    tile("failed", `in ${since}`, total.failed, percent(share), line("bad", "failed", (point) => point.failed / point.seconds)),
+    tile("waiting", "now", sum(live, "waiting") + sum(live, "held"), `p95 waited ${took(total.wait.p95)}`, line("calm", "waits", (point) => point.wait.p95)),
+    tile("active", "now", sum(live, "active"), `of ${plural(slots(live.workers), "slot")} busy`, line("active", "runs", (point) => point.run.p95)),
+    tile("delayed", "now", sum(live, "delayed"), "due later"),
   );
 }
 
-const tile = (name, when, value, note, line) => h("li", { key: name, "data-state": name }, h("span", {}, `${name} ${when}`), h("strong", {}, value), h("small", {}, note), line);
+const tile = (name, when, value, note, line) => h("li", { key: name, "data-state": name }, h("span", {}, `${name} ${when}`), h("strong", {}, number(value)), h("small", {}, note), line);
 
 /** Where there are many queues, those of which most waits or has failed. */
 function chosen(live) {

@@ -17,8 +17,8 @@ export const card = (title, ...children) =>
   h("section.card", { key: `card ${title}`, "aria-label": title }, h("h2", {}, title), children);
 
 /** The way back. */
-export const crumbs = (...way) => h("nav.crumbs", { "aria-label": "Where this is", key: "crumbs" }, way.flatMap((each, index) => (index ? [" / ", each] : each)));
-export const toQueues = () => link(at("queues"), "Queues");
+export const crumbs = (...way) => h("nav.crumbs", { "aria-label": "Where this is", key: "crumbs" }, way.filter(Boolean).flatMap((each, index) => (index ? [" / ", each] : each)));
+export const toQueue = (queue, ...more) => crumbs(link(at("queues"), "Queues"), queue && queueLink(queue), ...more);
 
 /** A card without a title, for the one table of a page. */
 export const framed = (...children) => h("section.card", { key: "table" }, children);

@@ -3,7 +3,7 @@
 import { button } from "./action.js";
 import { query as asked, queueAt } from "./api.js";
 import { serving, slots } from "./health.js";
-import { at, card, column, count, crumbs, dict, facts, figure, h, icon, items, jobLink, listing, number, percent, phrase, plural, since, span, spans, STATES, tabs, took, toQueues, warn, when } from "./parts.js";
+import { at, card, column, count, dict, facts, figure, h, icon, items, jobLink, listing, number, percent, phrase, plural, since, span, spans, STATES, tabs, took, toQueue, warn, when } from "./parts.js";
 import { counted } from "./queues.js";
 import { charts, joined } from "./series.js";
 import { drain, limit, pause, purge, remove, resume } from "./steering.js";
@@ -24,7 +24,7 @@ export const queue = {
     oldest: { path: `${queueAt(queue)}/jobs?state=waiting&limit=1`, every: 10, queue },
     breakers: { path: `${queueAt(queue)}/breakers`, every: 30 },
   }),
-  way: () => crumbs(toQueues()),
+  way: () => toQueue(),
   head(page) {
     const { at: { queue }, data: { told }, live } = page;
     const counts = countsOf(page);

@@ -1,13 +1,13 @@
 // What the statistics of the API say, as series for charts.
 
 import { chart } from "./chart.js";
-import { count, dict, list, rate, took } from "./parts.js";
+import { count, dict, dicts, list, rate, took } from "./parts.js";
 
 const ENDS = ["completed", "failed", "cancelled", "expired", "retried"];
 
 /** Statistics, of a queue or of all, as lines are drawn of them: { times, step, points: [{ completed, …, wait, run }], total }. */
 export function joined(document) {
-  const points = list(document.points).map(dict);
+  const points = dicts(document.points);
   const seconds = lengths(document);
   return { times: points.map(({ at }) => at), step: count(document.step) || 60, points: points.map((told, index) => ({ ...figures(told), seconds: seconds[index] })), total: figures(dict(document.total)) };
 }

@@ -26,7 +26,7 @@ export const limit = (queue, { max_waiting }) => act(theQueue(queue), "limit", {
     { name: "max_waiting", label: "Jobs that may wait", value: max_waiting ? String(max_waiting) : "", hint: "more are refused" },
   ],
   body: limits,
-  done: () => "The limit holds at once.",
+  done: "The limit holds at once.",
 });
 
 export const purge = (queue, size) => act(theQueue(queue), "purge", {

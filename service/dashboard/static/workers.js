@@ -4,17 +4,17 @@ import { act, button, theWorker } from "./action.js";
 import { workerAt } from "./api.js";
 import { slots } from "./health.js";
 import { page } from "./page.js";
-import { actsColumn, age, amount, at, bytes, card, column, count, crumbs, dict, facts, figure, finder, fits, framed, h, items, jobLink, link, list, meter, note, number, plural, queueColumn, queueLink, quiet, small, span, table, took, when } from "./parts.js";
+import { actsColumn, age, amount, at, bytes, card, column, count, crumbs, dicts, facts, figure, finder, fits, framed, h, items, jobLink, link, list, meter, note, number, plural, queueColumn, queueLink, quiet, small, span, table, took, when } from "./parts.js";
 
 const SILENT = 15; // seconds without a beat until it is said
 const SLOW = 0.5; // seconds by which a loop is late, or a round trip takes, until it is marked
 const NAMED = 3; // running jobs that the page of all workers names of each
 
 const of = (name, text, more) => act(theWorker(name), text.toLowerCase(), { text, title: `${text}: ${name}`, ...more });
-const quieten = (name) => of(name, "Quiet", { note: "It takes no new jobs until it is resumed. What runs there goes on.", done: () => "It takes no new jobs." });
-const resume = (name) => of(name, "Resume", { done: () => "It takes jobs again." });
+const quieten = (name) => of(name, "Quiet", { note: "It takes no new jobs until it is resumed. What runs there goes on.", done: "It takes no new jobs." });
+const resume = (name) => of(name, "Resume", { done: "It takes jobs again." });
 const stop = (name) => of(name, "Stop", {
-  isDangerous: true, sure: "Stop it", note: "It takes no new jobs and ends, once what runs there has ended or its grace is over. What supervises it may start another.", done: () => "It is told to stop.",
+  isDangerous: true, sure: "Stop it", note: "It takes no new jobs and ends, once what runs there has ended or its grace is over. What supervises it may start another.", done: "It is told to stop.",
 });
 const acts = ({ name, state, asked }, props) => (page.isNarrow || state === "stopping" || asked === "stop" ? [] : [asked === "quiet" ? resume(name) : quieten(name), stop(name)].map((each) => button(each, props)));
 
@@ -61,7 +61,7 @@ function rows(found, all) {
 }
 
 function runs({ running, busy }) {
-  const named = list(running).map(dict).slice(0, NAMED);
+  const named = dicts(running).slice(0, NAMED);
   const more = count(busy) - named.length;
   return named.length ? h("ul.plain.runs", {}, named.map(run), more > 0 ? h("li.quiet", { key: "more" }, `and ${number(more)} more`) : null) : null;
 }
@@ -70,8 +70,8 @@ const run = ({ job, queue, task, since }) => h("li", { key: job }, jobLink(queue
 
 function told({ notes, overdue }) {
   return [
-    list(notes).map(dict).map(({ subject, text, since }) => h("p.warn", { key: `${subject}${text}` }, h("b", {}, subject), ` ${text} `, when(since))),
-    list(overdue).map(dict).map(({ job, queue, task, since }) => h("p.warn", { key: job }, `${task} runs past its time limit since `, when(since), " ", jobLink(queue, job))),
+    dicts(notes).map(({ subject, text, since }) => h("p.warn", { key: `${subject}${text}` }, h("b", {}, subject), ` ${text} `, when(since))),
+    dicts(overdue).map(({ job, queue, task, since }) => h("p.warn", { key: job }, `${task} runs past its time limit since `, when(since), " ", jobLink(queue, job))),
   ];
 }
 
@@ -81,7 +81,7 @@ export const worker = {
   way: () => crumbs(link(at("workers"), "Workers")),
   head: ({ data }) => acts(data.found),
   body({ data: { found: each } }) {
-    const running = list(each.running).map(dict);
+    const running = dicts(each.running);
     return [
       card("Facts", facts({
         host: each.host, process: each.pid, busy: used(each), serves: list(each.queues).map((queue) => [queueLink(queue), " "]), memory: bytes(each.memory), "loop lag": timed(each.loop_lag),

@@ -3,7 +3,7 @@
 import { query as asked } from "./api.js";
 import { chart } from "./chart.js";
 import { sends, silent } from "./messaging.js";
-import { column, count, dict, figure, finder, fits, framed, h, list, meter, number, percent, rate, small, spans, table, took, waiting } from "./parts.js";
+import { column, count, dict, dicts, figure, finder, fits, framed, h, meter, number, percent, rate, small, spans, table, took, waiting } from "./parts.js";
 import { lengths } from "./series.js";
 import { said } from "./shown.js";
 
@@ -16,7 +16,7 @@ export const workspaces = {
   body({ data, query }) {
     const stats = dict(data.stats);
     if (data.channels && !sends(data.channels).length) return silent();
-    const found = list(stats.data).map(dict);
+    const found = dicts(stats.data);
     const most = Math.max(1, ...found.map((each) => count(dict(each.counts).sent)));
     const shown = found.filter(({ workspace_id: id, name }) => fits(query, said(id ?? ""), name));
     return [
@@ -28,7 +28,7 @@ export const workspaces = {
 };
 
 function messages(stats) {
-  const found = list(stats.points).map(dict);
+  const found = dicts(stats.points);
   const seconds = lengths(stats);
   const perSecond = (name) => found.map((point, index) => count(dict(point.counts)[name]) / seconds[index]);
   const tones = { accepted: "calm", delivered: "good", sent: "active", failed: "bad" };

@@ -29,7 +29,7 @@ function lines(values, most, wide, high, props) {
 
 /** A small line without axes; the words beside it say what it means. */
 export function spark(values, tone, says) {
-  if (!values.length) return null;
+  if (!values.some((value) => amount(value))) return null;
   const most = Math.max(...values.map((value) => amount(value) || 0), 0);
   return h("svg.spark", { viewBox: "0 0 100 24", preserveAspectRatio: "none", role: "img", "aria-label": says, "data-tone": tone }, h("g", { transform: "translate(0 1)" }, lines(values, most || 1, 100, 22, { class: "line" })));
 }

@@ -26,7 +26,7 @@ const queueOf = () => page.query.queue || present().queue || list(page.me.queues
 function draft() {
   const { task } = page.query;
   const { schema } = present();
-  if (page.local.of !== task || (!page.local.touched && page.local.schema !== schema)) {
+  if (page.local.raw === undefined || page.local.of !== task || (!page.local.touched && page.local.schema !== schema)) {
     Object.assign(page.local, { of: task, schema, touched: false, raw: write(schema ? begun(schema) : null, "  "), problem: null });
   }
   return page.local.raw;

@@ -122,7 +122,11 @@ def _guard_of(keys: KeyRing) -> Callable[[AnyRoute], Guard]:
     """Who may ask for a route: by the scope of a key, or without keys by where a request comes from."""
 
     def guard(route: AnyRoute) -> Guard:
-        with_key = anyone if route.scope is None else keyed(keys, route.scope)
+        with_key = (
+            anyone
+            if route.scope is None
+            else keyed(keys, route.scope, is_narrowed=route.narrowed is not None)
+        )
         return _either(keys, with_key, _WITHOUT_KEYS[route.without_keys])
 
     return guard

@@ -129,15 +129,17 @@ class Looking:
 
     async def overall(
         self, since: Duration | datetime = "1h", until: Duration | datetime | None = None, *,
-        step: Duration | None = None,
+        step: Duration | None = None, queues: Collection[str] | None = None,
     ) -> Overall:  # fmt: skip
-        """What the jobs of all queues came to together, and the rates of those in which anything ended.
+        """What the jobs of all queues, or of ``queues`` alone, came to together, and the rates of those in which
+        anything ended.
 
         ``since``, ``until`` and ``step`` are those of ``Queue.statistics``, which says what is raised too.
         """
         store = self.client.store.statistics
         asked = window(await store.now(), since, until, step)
-        return await overall_of(store, await store.active(await self.queues(), asked.hours), asked)
+        names = [name for name in await self.queues() if queues is None or name in queues]
+        return await overall_of(store, await store.active(names, asked.hours), asked)
 
     async def totals(self) -> dict[str, Totals]:
         """What the attempts of each queue have come to since it is there, as counters that never fall: in one round

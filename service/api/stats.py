@@ -23,6 +23,7 @@ from streamq.times import NoTime, parse_rfc3339
 from ..http.auth import Scope
 from ..http.failures import OF_ENGINE, OUTAGES
 from ..http.inputs import Request, said
+from ..http.narrowed import Queues, by_its_handler, others
 from ..http.route import Asked, Route, Success
 from ..site import Site
 from .message_stats import By, MessageFigures, MessagePoint, message_stats
@@ -143,19 +144,22 @@ class AllStats(TypedDict):
 
 async def index(site: Site, asked: Asked[AllStatsQuery, None]) -> dict[str, Any]:
     """By queue, or as is asked."""
-    look = partial(_found, site, asked.query)
-    question = ("stats", *asked.query.model_dump().values())
+    look = partial(_found, site, asked.query, asked.queues)
+    question = ("stats", asked.queues, *asked.query.model_dump().values())
     return await site.lately.told(question, FRESH, look)
 
 
-async def _found(site: Site, query: AllStatsQuery) -> dict[str, Any]:
+async def _found(site: Site, query: AllStatsQuery, queues: Queues | None) -> dict[str, Any]:
+    """Messages are of no queue: a key for some queues is told nothing of them."""
     engine, (since, until, step) = site.engine, (query.since, query.until, query.step)
     if query.by == "queue":
-        return {"by": query.by, **(await engine.overall(since, until, step=step)).asdict()}
+        return {"by": query.by, **(await engine.overall(since, until, step=step, queues=queues)).asdict()}
+    if query.by is not None and queues is not None:
+        raise others(queues)
     if query.by is not None:
         return await message_stats(engine, site.workspace_names, query.by, since, until, step)
     found = await engine.statistics(since, until, step=step)
-    return {"data": [statistics.asdict() for statistics in found.values()]}
+    return {"data": [each.asdict() for name, each in found.items() if queues is None or name in queues]}
 
 
 async def show(site: Site, asked: Asked[QueueStatsQuery, None]) -> dict[str, Any]:
@@ -170,6 +174,7 @@ _REFUSALS: Final = (OF_ENGINE[WindowNotKept], OF_ENGINE[UsageError], *OUTAGES)
 ROUTES: Final = (
     Route(
         method="GET", path=STATS, handler=index, scope=Scope.READ, query=AllStatsQuery,
+        narrowed=by_its_handler,
         summary="what the jobs of all queues came to in some time, and how long they waited and ran",
         answers=(Success(200, "The statistics", AllStats),), problems=_REFUSALS,
     ),

@@ -9,6 +9,7 @@ from typing_extensions import TypedDict  # pydantic takes typing's own from Pyth
 
 from streamq import RemoteWorker, WorkerNotFound, WorkerStopping
 
+from ..http import narrowed
 from ..http.auth import Scope
 from ..http.failures import OF_ENGINE, OUTAGES
 from ..http.route import Asked, Route, Success
@@ -89,12 +90,12 @@ _ACTS: Final = {
 
 ROUTES: Final = (
     Route(
-        method="GET", path=_PATH, handler=index, scope=Scope.READ,
+        method="GET", path=_PATH, handler=index, scope=Scope.READ, narrowed=narrowed.workers,
         summary="the workers that are registered, with what they do now",
         answers=(Success(200, "The workers", Workers),), problems=OUTAGES,
     ),
     Route(
-        method="GET", path=_ONE, handler=show, scope=Scope.READ,
+        method="GET", path=_ONE, handler=show, scope=Scope.READ, narrowed=narrowed.worker,
         summary="one worker",
         answers=(Success(200, "The worker", Worker),), problems=(OF_ENGINE[WorkerNotFound], *OUTAGES),
     ),

@@ -1,7 +1,6 @@
 // What is wrong, in words, the worst first: from what the API tells of queues, workers, statistics and schedules.
 
-import { age, amount, count, dict, list, number, percent, plural, span } from "./format.js";
-import { at } from "./route.js";
+import { age, amount, at, count, dict, list, number, percent, plural, span } from "./parts.js";
 
 const LONG = 60; // seconds a job may wait until it is told
 const VERY_LONG = 600;

@@ -126,8 +126,8 @@ def _of_queues(
     )
     oldest = Family("streamq_oldest_waiting_age_seconds", "For how long the first waiting job has waited")
     rests = Family("streamq_queue_paused", "Whether the queue is paused: 1 or 0")
-    served = Family("streamq_queue_workers", "Workers that serve the queue")
-    serving = Counter(queue for worker in workers for queue in worker.queues)
+    served = Family("streamq_queue_workers", "Workers that serve the queue and take new jobs")
+    serving = Counter(queue for worker in workers if worker.takes_jobs for queue in worker.queues)
     others: Counter[str] = Counter()
     for name, count in counts.items():
         if name not in ages:
@@ -146,8 +146,8 @@ def _of_queues(
 def _of_workers(workers: Sequence[WorkerInfo], counts: Mapping[str, Counts]) -> list[Family]:
     number = Family("streamq_workers", "Workers that are registered")
     number.add(len(workers))
-    slots = Family("streamq_worker_slots", "Jobs that they may run at once")
-    slots.add(sum(worker.concurrency for worker in workers))
+    slots = Family("streamq_worker_slots", "Jobs that run at once with them, as many as may")
+    slots.add(sum(worker.slots for worker in workers))
     busy = Family("streamq_worker_slots_busy", "Jobs that they have")
     busy.add(sum(count.active for count in counts.values()))
     overdue = Family(

@@ -140,7 +140,7 @@ async def test_the_first_page_says_what_is_wrong_and_leads_to_it(page: Page, ser
 
 WRONG = """import("./static/health.js").then(({ troubles }) => {
     const ago = (seconds) => new Date(Date.now() - 1000 * seconds).toISOString();
-    const worker = { host: "one", queues: ["a", "b", "c"], concurrency: 2, overdue: [{}],
+    const worker = { host: "one", queues: ["a", "b", "c"], takes_jobs: true, slots: 2, overdue: [{}],
         notes: [{ text: "is held" }] };
     const queues = new Map([["a", { waiting: 5, active: 2 }], ["b", { held: 1 }], ["c", {}], ["d", { waiting: 2 }]]);
     const overdue = new Map([["c", 2]]);

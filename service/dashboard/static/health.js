@@ -17,12 +17,12 @@ const MANY = {
 export const unstarted = (counts) => count(dict(counts).waiting) + count(dict(counts).held);
 
 /** The workers that serve a queue and take jobs; of a queue's name nobody knows a pattern. */
-export const serving = (workers, queue) => workers.filter(({ queues, state, asked }) => state !== "quiet" && state !== "stopping" && !asked && list(queues).includes(queue));
+export const serving = (workers, queue) => workers.filter(({ queues, takes_jobs: takes }) => takes && list(queues).includes(queue));
 
 /** How many jobs of all queues are in a state. */
 export const sum = (live, state) => [...live.queues.values()].reduce((whole, counts) => whole + count(counts[state]), 0);
 
-export const slots = (workers) => workers.reduce((sum, worker) => sum + count(worker.concurrency), 0);
+export const slots = (workers) => workers.reduce((sum, worker) => sum + count(worker.slots), 0);
 
 /** What is wrong: { tone, text, address }, and nothing where all is well. */
 export function troubles({ live, oldest = {}, stats = [], recent = [], schedules = [], unknown = 0, operations = [], server = {} }) {
@@ -57,7 +57,7 @@ function ofServer({ trouble }, { eviction_policy: policy, persistence }) {
 function ofNobody(live) {
   const late = [...live.overdue.values()].reduce((whole, size) => whole + count(size), 0);
   if (late) return [{ tone: "bad", text: `${plural(late, "delayed job is", "delayed jobs are")} overdue: no worker and no scheduler runs them.`, address: at("queues") }];
-  return live.workers.length || sum(live, "waiting") + sum(live, "held") ? [] : [{ tone: "warn", text: "No worker runs: jobs wait until one starts.", address: at("workers") }];
+  return live.workers.some((worker) => worker.takes_jobs) || sum(live, "waiting") + sum(live, "held") ? [] : [{ tone: "warn", text: "No worker takes jobs: they wait until one starts.", address: at("workers") }];
 }
 
 function ofQueue(live, queue, counts, since) {
@@ -80,7 +80,7 @@ function ofQueue(live, queue, counts, since) {
 /** Queues that the same workers serve share their slots. */
 function ofSlots(live) {
   const whole = slots(live.workers);
-  const busy = [...live.queues].filter(([queue]) => serving(live.workers, queue).length).reduce((sum, [, counts]) => sum + count(counts.active), 0);
+  const busy = [...live.queues].filter(([queue]) => live.workers.some(({ queues }) => list(queues).includes(queue))).reduce((sum, [, counts]) => sum + count(counts.active), 0);
   const waits = sum(live, "waiting");
   if (!whole || busy < whole || !waits) return [];
   return [{ tone: "warn", text: `All ${plural(whole, "slot")} are busy, and ${plural(waits, "job waits", "jobs wait")}.`, address: at("workers") }];

@@ -34,6 +34,7 @@ from .messaging.numbers import numbers_of
 from .messaging.workspace_table import followed
 from .messaging.workspaces import WorkspaceNames
 from .readiness import Readiness
+from .room import Room
 from .sandbox.ledger import Ledger
 from .settings import ServiceSettings
 from .site import SITE, Site
@@ -63,8 +64,8 @@ def build_app(engine: App, settings: ServiceSettings, *, inbox: Ledger | None = 
     may_read = partial(_passes, reading)
     described = _described(settings, keys)
     site = Site(
-        engine, settings, feed, Readiness(engine), names, described, Lately(), may_read, _scopes(keys), keys.actor_of,
-        partial(still_holds, keys), inbox,
+        engine, settings, feed, Readiness(engine), Room(engine), names, described, Lately(), may_read, _scopes(keys),
+        keys.actor_of, partial(still_holds, keys), inbox,
     )  # fmt: skip
     numbers = numbers_of(settings) if sms.CHANNEL.is_of(engine) else str
     origins = listed(settings.cors_origins)

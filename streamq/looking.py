@@ -13,6 +13,8 @@ from streamq.errors import Rejected, UsageError
 from streamq.model.events import ENDS, TAILED, Told
 from streamq.model.failure_kinds import FailureKind
 from streamq.model.job_record import JobRecord
+from streamq.model.keys import APP_KEYS, QUEUE_KEYS
+from streamq.model.misplaced import MisplacedKey, misplaced
 from streamq.model.operation import OperationRecord, queue_of
 from streamq.model.served_task import ServedTask
 from streamq.model.server_state import ServerState
@@ -191,6 +193,18 @@ class Looking:
     async def server(self) -> ServerState:
         """The server of the lists of queues and workers, as it tells of itself: nothing where our user may not ask."""
         return await self.client.store.server.state()
+
+    async def misplaced_keys(self) -> list[MisplacedKey]:
+        """Keys that lie where ours do and are of another type: the type of each key of all queues is asked for.
+
+        Raises ``Rejected`` where our user may not ask for types.
+        """
+        store = self.client.store
+        found = misplaced(store.shared.__dict__, APP_KEYS, await store.server.types(store.shared.__dict__))
+        for queue in await self.queues():
+            keys = {name: store.keys(queue).__dict__[name] for name in QUEUE_KEYS}
+            found += misplaced(keys, QUEUE_KEYS, await store.server.types(keys, queue), queue)
+        return found
 
     async def served_tasks(self) -> list[ServedTask]:
         """The tasks that workers have published when they began, by name, each with the JSON Schema of its payload.

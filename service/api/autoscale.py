@@ -91,8 +91,8 @@ async def _found(app: App, query: AutoscaleQuery) -> Autoscale:
     slots = slots_for(work, query.within or WITHIN)
     return {
         "workers": ceil(slots / (query.slots or _slots_of_one(workers))), "slots": slots,
-        "workers_now": len(taking), "slots_now": sum(worker.slots for worker in taking), "active": work.active, "waiting": work.waiting,
-        "rate": round(work.rate, 3), "run": work.run,
+        "workers_now": len(taking), "slots_now": sum(worker.slots for worker in taking),
+        "active": work.active, "waiting": work.waiting, "rate": round(work.rate, 3), "run": work.run,
     }  # fmt: skip
 
 

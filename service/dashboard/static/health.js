@@ -1,6 +1,6 @@
 // What is wrong, in words, the worst first: from what the API tells of queues, workers, statistics and schedules.
 
-import { age, amount, count, dict, list, number, percent, plural, span } from "./format.js";
+import { age, count, dict, list, number, percent, plural, span } from "./format.js";
 import { at } from "./route.js";
 
 const LONG = 60; // seconds a job may wait until it is told
@@ -25,7 +25,7 @@ export const sum = (live, state) => [...live.queues.values()].reduce((whole, cou
 export const slots = (workers) => workers.reduce((sum, worker) => sum + count(worker.slots), 0);
 
 /** What is wrong: { tone, text, address }, and nothing where all is well. */
-export function troubles({ live, oldest = {}, stats = [], recent = [], schedules = [], unknown = 0, operations = [], server = {} }) {
+export function troubles({ live, oldest = {}, stats = [], recent = [], schedules = [], unknown = 0, server = {} }) {
   const found = [
     ...ofServer(live, server),
     ...ofNobody(live),
@@ -35,7 +35,6 @@ export function troubles({ live, oldest = {}, stats = [], recent = [], schedules
     ...ofSchedules(schedules),
     ...live.workers.flatMap(ofWorker),
     ...(unknown > 0 ? [{ tone: "warn", text: `Of ${plural(unknown, "message")} nobody knows whether they were sent.`, address: at("messaging", "unknown") }] : []),
-    ...operations.filter(({ state }) => state === "stopped" || state === "failed").map(ofOperation),
   ];
   const kinds = new Map();
   for (const each of found.sort((one, other) => (one.tone === "bad" ? 0 : 1) - (other.tone === "bad" ? 0 : 1))) {
@@ -44,14 +43,8 @@ export function troubles({ live, oldest = {}, stats = [], recent = [], schedules
   return [...kinds].flatMap(([kind, all]) => (all.length > FEW ? { tone: all[0].tone, text: `${number(all.length)} ${MANY[kind][0]}.`, address: at(MANY[kind][1]) } : all));
 }
 
-function ofServer({ trouble }, { eviction_policy: policy, persistence }) {
-  return [
-    ["bad", trouble],
-    ["bad", policy && policy !== "noeviction" && `The queue server removes jobs when it is full: its eviction policy is ${policy}.`],
-    ["bad", persistence === "failing" && "The queue server cannot write its data: a restart loses jobs."],
-    ["warn", persistence === "off" && "The queue server writes nothing to disk: a restart loses jobs."],
-  ].filter(([, text]) => text).map(([tone, text]) => ({ tone, text }));
-}
+/** What the API says in words, and that it cannot be asked. */
+const ofServer = ({ trouble }, { troubles: told }) => [...(trouble ? [{ tone: "bad", text: trouble }] : []), ...list(told).map(dict).filter(({ text }) => text).map(({ tone, text, page }) => ({ tone, text, address: list(page).length ? at(...page) : "" }))];
 
 /** Nobody works, or nobody makes delayed jobs wait. */
 function ofNobody(live) {
@@ -105,8 +98,5 @@ function ofSchedules(schedules) {
 
 function ofWorker(worker) {
   const overdue = list(worker.overdue).length;
-  const notes = list(worker.notes).map((note) => ({ tone: "warn", text: `${worker.host}: ${dict(note).text ?? ""}`, address: at("workers") }));
-  return overdue ? [{ tone: "warn", text: `${plural(overdue, "handler")} on ${worker.host} ${overdue === 1 ? "runs" : "run"} past the time limit.`, address: at("workers") }, ...notes] : notes;
+  return overdue ? [{ tone: "warn", text: `${plural(overdue, "handler")} on ${worker.host} ${overdue === 1 ? "runs" : "run"} past the time limit.`, address: at("workers") }] : [];
 }
-
-const ofOperation = (operation) => ({ tone: "warn", text: `The ${operation.kind} in ${operation.queue} stopped after ${number(amount(operation.done))}.`, address: at("activity") });

@@ -22,7 +22,6 @@ export const overview = {
   asks: ({ query, live, data, channels }) => ({
     stats: { path: `stats?${asked({ by: "queue", since: query.since ?? "1h" })}`, every: 10 },
     schedules: { path: "schedules", every: 30 },
-    operations: { path: "operations", every: 15 },
     server: { path: "server", every: 15 },
     ...(channels.length ? { unknown: { path: "deliveries/unknown?limit=1", every: 30, maybe: true } } : {}),
     ...(data.stats ? { recent: { path: `stats?${asked({ by: "queue", since: "5m" })}`, every: 15 }, ...(channels.length ? { channels: { path: "channels", every: 15 } } : {}) } : {}),
@@ -51,7 +50,7 @@ function health(page, stats) {
   const { live, data } = page;
   if (!live.known) return h("div", { class: "health", key: "health" }, h("p", {}, live.trouble || "Asking the server …"));
   const found = troubles({
-    live, stats, recent: items(data.recent), oldest: oldest(page), schedules: items(data.schedules), operations: items(data.operations),
+    live, stats, recent: items(data.recent), oldest: oldest(page), schedules: items(data.schedules),
     unknown: count(dict(data.unknown).total), server: dict(data.server),
   });
   if (!found.length) return h("div", { class: "health", "data-tone": "good", key: "health" }, h("p", { role: "status" }, h("strong", {}, "All is well. "), well(live)));

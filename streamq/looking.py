@@ -33,7 +33,7 @@ from streamq.records import LIMIT, Records
 from streamq.redis.answers import is_of_another_type
 from streamq.remote_worker import RemoteWorker
 from streamq.shared import SharedLimit
-from streamq.slow import slow_of
+from streamq.slow import kept_of, told_by
 from streamq.statistics import nothing_of, overall_of, statistics_of, window
 from streamq.tallies import Tallies
 from streamq.task import Task
@@ -150,15 +150,19 @@ class Looking:
     async def slow(self, *, limit: int = 20) -> SlowJobs:
         """The jobs that run longest now, and those of the last hour that ran longest, ``limit`` (1 to 100) of each.
 
-        What runs is what workers told with their last beats. Of what has ended, the latest 200 records of each queue
-        and end are looked at: ``complete`` says whether those are all of the hour. Raises ``UsageError``.
+        What runs is what workers told with their last beats. What has ended they tell once a second, also of jobs whose
+        records are not kept: of each ten minutes the slowest hundred. Where they count nothing (``statistics`` is
+        off), the latest 200 records of each queue and end are looked at: ``complete`` says whether those are all of the
+        hour. Raises ``UsageError``.
         """
         if type(limit) is not int or not 1 <= limit <= 100:
             raise UsageError(f"limit={as_given(limit)} is not possible: use 1 to 100")
-        store, names = self.client.store.statistics, await self.queues()
-        if self.client.settings.statistics:
-            names = await store.active(names, window(await store.now(), "1h", None, None).hours)
-        return await slow_of(await self.workers(), [self.queue(name) for name in names], limit)
+        store, names = self.client.store, await self.queues()
+        if not self.client.settings.statistics:
+            return await kept_of(await self.workers(), [self.queue(name) for name in names], limit)
+        now = await store.statistics.now()
+        active = await store.statistics.active(names, window(now, "1h", None, None).hours)
+        return told_by(await self.workers(), await store.slow.of_the_hour(active, now * 1000), limit)
 
     async def operations(self) -> list[OperationRecord]:
         """The background operations of all queues, the latest first; those of more than a day ago are forgotten."""

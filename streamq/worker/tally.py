@@ -15,6 +15,7 @@ from typing import Final
 from streamq.errors import Unavailable
 from streamq.model.clock import monotonic
 from streamq.model.outcomes import MARKS
+from streamq.model.slowest import SPAN
 from streamq.model.statistics import COUNTED, LAST, NUMBER_KEPT, OTHERS, TASKS, Sums, bucket_of, told_apart
 from streamq.model.worker_info import WorkerInfo
 from streamq.redis.troubles import Troubles
@@ -92,6 +93,7 @@ class Tally:
         quiet = 0
         while self._store.settings.statistics:
             await asyncio.sleep(EVERY)
+            await self._tell_slowest()
             quiet += 1
             if self._counted or self._sent or (quiet >= WHILE_RUNNING and not self._slots.idle):
                 quiet = 0
@@ -101,6 +103,7 @@ class Tally:
         """Send what is left: what was not answered, and then the rest. What is not answered now is lost."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PARTING):
+                await self._tell_slowest()
                 for _ in range(2 + TASKS // AT_ONCE):
                     if self._counted or self._sent:
                         await self._send()
@@ -141,6 +144,27 @@ class Tally:
             return
         for queue in self._troubles.answers(said):
             del self._sent[queue]
+
+    async def _tell_slowest(self) -> None:
+        """Those that were noted since; they are told again where that is not known to be kept."""
+        slowest, now = self._slots.slowest, self._store.clock.now()
+        slowest.turn(now)
+        if not (ran := slowest.take()):
+            return
+        told: dict[str, dict[bytes, int]] = {}
+        for each in ran:
+            told.setdefault(each.queue, {})[each.said] = each.took
+        try:
+            async with self._store.pool.links() as links:
+                said = await self._store.slow.add(links, told, now // SPAN)
+        except Unavailable as error:
+            log.debug("the slowest jobs wait: %s", error)
+            slowest.tell_again(ran)
+            return
+        except Exception:  # jobs do not depend on it
+            log.exception("the slowest jobs of %s are not told", ", ".join(told))
+            return
+        self._troubles.answers(said)
 
 
 def _counts(outcomes: Sequence[Settlement]) -> Mapping[tuple[str, str], int]:

@@ -1,12 +1,13 @@
 // The groups of a queue: what waits, what runs, and how much of its limit each uses.
 
 import { button, command, limits, resting } from "./action.js";
-import { groupAt, queueAt } from "./api.js";
+import { groupAt, query as asked, queueAt } from "./api.js";
 import { amount, dict, number, span } from "./format.js";
 import { card, column, facts, figure, framed, head, jobLink, link, mark, meter, once, table, tabs, waiting } from "./parts.js";
 import { parts } from "./queue.js";
 import { h } from "./render.js";
 import { at } from "./route.js";
+import { charts, joined } from "./series.js";
 
 const said = (limit) => Object.entries(dict(limit)).map(([name, value]) => `${name.replace("_", " ")} ${value}`).join(", ");
 
@@ -59,7 +60,10 @@ function used(active, most) {
 
 export const group = {
   title: ({ at }) => `${at.group} in ${at.queue}`,
-  asks: ({ at: { queue, group } }) => ({ told: { path: groupAt(queue, group), every: 5, queue, isPage: true } }),
+  asks: ({ at: { queue, group } }) => ({
+    told: { path: groupAt(queue, group), every: 5, queue, isPage: true },
+    ...(group.includes(":") ? {} : { stats: { path: `${queueAt(queue)}/stats?${asked({ group })}`, every: 15 } }),
+  }),
   body({ at: { queue, group }, data }) {
     const told = dict(data.told);
     return [
@@ -77,6 +81,7 @@ export const group = {
             paused: told.paused ? dict(told.paused).reason || "yes" : null,
           }))
         : waiting(),
+      data.stats ? h("div", { class: "charts", key: "charts" }, charts(joined(data.stats))) : null,
     ];
   },
 };

@@ -25,7 +25,7 @@ from .http.made_keys import KeyRing, MadeKeys
 from .http.openapi import Description
 from .http.problems import Problem
 from .http.route import AnyRoute, Callers, register
-from .http.trusted_proxy import TrustedProxy
+from .http.trusted_proxy import ALL, TrustedProxy
 from .lately import Lately
 from .messaging import sms
 from .messaging.checked import check_settings
@@ -87,7 +87,12 @@ def _proxy_of(settings: ServiceSettings) -> TrustedProxy | None:
     addresses = listed(settings.trusted_proxy_addresses)
     if not addresses:
         return None
-    return TrustedProxy(addresses, settings.trusted_proxy_header, Scope[settings.trusted_proxy_scope.upper()])
+    scopes = {
+        group.strip(): Scope[scope.strip().upper()]
+        for group, _, scope in (each.rpartition(":") for each in listed(settings.trusted_proxy_groups))
+    } or {ALL: Scope[settings.trusted_proxy_scope.upper()]}
+    header = settings.trusted_proxy_groups_header if settings.trusted_proxy_groups.strip() else ""
+    return TrustedProxy(addresses, settings.trusted_proxy_header, scopes, header)
 
 
 def _described(settings: ServiceSettings, keys: KeyRing) -> Description:

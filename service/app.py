@@ -38,6 +38,7 @@ from .room import Room
 from .sandbox.ledger import Ledger
 from .settings import ServiceSettings
 from .site import SITE, Site
+from .traces import of_caller
 
 ROUTES: Final = (*pages.ROUTES, *api.ROUTES)
 """All that is served, but a path that leads to the dashboard."""
@@ -74,7 +75,7 @@ def build_app(engine: App, settings: ServiceSettings, *, inbox: Ledger | None = 
     register(
         application, (*ROUTES, pages.TO_THE_PAGE) if settings.base_path else ROUTES, site, _guard_of(keys),
         max_body=settings.max_body, base_path=settings.base_path, context={RULES: Rules.of(settings, numbers)},
-        acting=lambda caller: engine.acting(keys.actor_of(caller)),
+        acting=lambda caller: engine.acting(keys.actor_of(caller)), tracing=of_caller if settings.traces else None,
     )  # fmt: skip
     application.cleanup_ctx.append(_counting)
     application.cleanup_ctx.append(partial(_looking, keys))

@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from streamq.model.limit import Limit as Limit
     from streamq.model.limit import Rate as Rate
     from streamq.model.masked import Masked as Masked
+    from streamq.model.misplaced import MisplacedKey as MisplacedKey
     from streamq.model.operation import OperationRecord as OperationRecord
     from streamq.model.pointers import json_pointer as json_pointer
     from streamq.model.preview import PlannedTime as PlannedTime
@@ -202,6 +203,7 @@ _HOMES = {
     "model.preview": ("PlannedTime",),
     "model.schedule": ("Schedule",),
     "model.schedule_record": ("SchedulePause", "ScheduleRecord"),
+    "model.misplaced": ("MisplacedKey",),
     "model.server_state": ("ServerState",),
     "model.slow": ("SlowJob", "SlowJobs"),
     "model.states": ("State",),

@@ -69,9 +69,12 @@ class AllStatsQuery(StatsQuery):
 
 
 class QueueStatsQuery(StatsQuery):
-    """The same, of one `task` alone where that is named."""
+    """The same, of one `task` alone where that is named, or of one `group`: a tenant, or `*` for those that are not
+    told apart. With `by=group` the groups are told too."""
 
     task: str | None = Field(default=None, min_length=1, max_length=200)
+    group: str | None = Field(default=None, min_length=1, max_length=128)
+    by: Literal["group"] | None = None
 
 
 # -- what is answered --------------------------------------------------------------------------------------------
@@ -107,7 +110,8 @@ class PointDocument(FiguresDocument):
 
 
 class StatsDocument(TypedDict):
-    """The statistics of a queue: in all, by task, and step by step. `step` is in seconds."""
+    """The statistics of a queue: in all, by task, and step by step. `step` is in seconds. Of `groups` the busiest are
+    told apart, by tenant, where they were asked for."""
 
     queue: str
     task: str | None
@@ -116,6 +120,8 @@ class StatsDocument(TypedDict):
     step: int
     total: FiguresDocument
     tasks: dict[str, FiguresDocument]
+    group: str | None
+    groups: dict[str, FiguresDocument]
     points: list[PointDocument]
 
 
@@ -166,7 +172,15 @@ async def show(site: Site, asked: Asked[QueueStatsQuery, None]) -> dict[str, Any
     """Of one queue."""
     query = asked.query
     queue = await known_queue(site.engine, asked.request)
-    return (await queue.statistics(query.since, query.until, step=query.step, task=query.task)).asdict()
+    found = await queue.statistics(
+        query.since,
+        query.until,
+        step=query.step,
+        task=query.task,
+        group=query.group,
+        by_group=query.by == "group",
+    )
+    return found.asdict()
 
 
 _REFUSALS: Final = (OF_ENGINE[WindowNotKept], OF_ENGINE[UsageError], *OUTAGES)
@@ -180,7 +194,7 @@ ROUTES: Final = (
     ),
     Route(
         method="GET", path=PATH + "/{queue}/stats", handler=show, scope=Scope.READ, query=QueueStatsQuery,
-        summary="the same of one queue, or of one task in it",
+        summary="the same of one queue, of one task or group in it, or by group",
         answers=(Success(200, "The statistics", StatsDocument),), problems=(QUEUE_NOT_FOUND, *_REFUSALS),
     ),
 )  # fmt: skip

@@ -32,7 +32,8 @@ class Worker(TypedDict):
     """What a worker says of itself, and with each beat of what it does: `state` is `working`, `quiet` or `stopping`,
     `busy` of its `concurrency` slots are taken, of what is `running` the 20 that run longest are told, `memory` is in
     bytes, `loop_lag` and `round_trip` in seconds. They are null until it has told them. `asked` is what it was told
-    to do: `quiet`, `stop`, or nothing."""
+    to do: `quiet`, `stop`, or nothing. One that `takes_jobs` has as many `slots` as its concurrency; of one that takes
+    no more they are those that still run."""
 
     name: str
     host: str
@@ -44,6 +45,8 @@ class Worker(TypedDict):
     overdue: list[dict[str, Any]]
     notes: list[dict[str, Any]]
     asked: str
+    takes_jobs: bool
+    slots: int
     seen_at: str | None
     state: str | None
     busy: int | None

@@ -169,6 +169,10 @@ Acting = Callable[[bytes], AbstractContextManager[None]]
 """What holds while a caller acts, by the digest of the key."""
 
 
+Tracing = Callable[[web.Request], AbstractContextManager[None]]
+"""What holds while a request is answered, by its headers."""
+
+
 def nobody(_caller: bytes) -> AbstractContextManager[None]:
     """It is not noted who acts."""
     return nullcontext()
@@ -177,14 +181,18 @@ def nobody(_caller: bytes) -> AbstractContextManager[None]:
 def register(
     application: web.Application, routes: Iterable[AnyRoute], site: Any, guard_of: Callable[[AnyRoute], Guard],
     *, max_body: int, base_path: str = "", context: Context = None, acting: Acting = nobody,
+    tracing: Tracing | None = None,
 ) -> None:  # fmt: skip
     """Serve the routes with ``site`` as what their handlers find; a body may have ``max_body`` bytes.
 
-    ``context`` is what the models' validators find: bounds that are settings. ``acting`` says who acts.
+    ``context`` is what the models' validators find: bounds that are settings. ``acting`` says who acts,
+    and ``tracing`` in which trace, where it is told.
     """
     for route in routes:
         check = _checking(route, context)
         handler = _by_caller(route.handler, acting) if route.steers else route.handler
+        if tracing is not None and route.method != "GET":
+            handler = _in_its_trace(handler, tracing)
         answer = _answering(route, handler, site, guard_of(route), check, max_body * route.bodies)
         path = base_path + route.path
         application.router.add_route(route.method, path, answer, expect_handler=await_body)
@@ -221,6 +229,16 @@ def _by_caller(handler: Callable[[Any, Asked[Any, Any]], Awaitable[Any]], acting
 
     async def act(site: Any, asked: Asked[Any, Any]) -> Any:
         with acting(asked.caller):
+            return await handler(site, asked)
+
+    return act
+
+
+def _in_its_trace(handler: Callable[[Any, Asked[Any, Any]], Awaitable[Any]], tracing: Tracing) -> Any:
+    """What the handler sends is in the trace of the caller."""
+
+    async def act(site: Any, asked: Asked[Any, Any]) -> Any:
+        with tracing(asked.request):
             return await handler(site, asked)
 
     return act

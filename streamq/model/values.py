@@ -22,6 +22,7 @@ from streamq.model.json_text import JSONText
 from streamq.model.pointers import json_pointer
 from streamq.model.shapes import Shape, non_finite, refuse_unsendable, shape
 from streamq.model.shown import as_given
+from streamq.model.whole_numbers import as_whole
 
 _plain = codec.plain
 _SCALARS: Final = frozenset({str, int, bool, type(None)})
@@ -72,9 +73,7 @@ class Form:
             valid = self._validator.validate_python(value, by_alias=True, by_name=True)
         except ValidationError as error:
             raise Unfit(field_errors(error)) from None
-        except (
-            UnicodeError
-        ) as error:  # a lone surrogate in a text that a validator of the program's own asks for
+        except UnicodeError as error:  # a lone surrogate in a text for which a validator of the program asks
             raise Unfit([FieldError("", "not-json", str(error))]) from None
         return self.compared(valid)
 
@@ -102,7 +101,16 @@ class Form:
         try:
             return self._validator.validate_json(raw, by_alias=True, by_name=True)
         except ValidationError as error:
-            raise Unfit(field_errors(error)) from None
+            return self._read_as_whole(raw, error)
+
+    def _read_as_whole(self, raw: str | bytes, error: ValidationError) -> Any:
+        """The value where strict integers are written as ``3.0``: to JSON Schema they are. Raises ``Unfit`` else."""
+        try:
+            if text := as_whole(raw, error):
+                return self._validator.validate_json(text, by_alias=True, by_name=True)
+        except ValidationError as remaining:
+            error = remaining
+        raise Unfit(field_errors(error)) from None
 
     def compared(self, value: Any) -> bytes:
         """Write a valid value and read it again. Raises ``Unfit`` when something else would arrive."""
@@ -164,7 +172,7 @@ class ExactForm(Form):
         try:
             return self._validator.validate_json(raw)
         except ValidationError as error:
-            raise Unfit(field_errors(error)) from None
+            return self._read_as_whole(raw, error)
 
 
 class AnyForm(Form):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from streamq.model.worker_load import UNSAID, WorkerLoad
+from streamq.model.worker_load import UNSAID, WORKING, WorkerLoad
 from streamq.times import rfc3339
 
 
@@ -79,6 +79,16 @@ class WorkerInfo:
     asked: str = ""
     """What was asked of it: ``quiet``, ``stop``, or nothing."""
 
+    @property
+    def takes_jobs(self) -> bool:
+        """Whether it takes new jobs: one that is quiet or stops serves nobody, though it is registered."""
+        return not self.asked and (self.load is None or self.load.state == WORKING)
+
+    @property
+    def slots(self) -> int:
+        """How many jobs run at once with it: as many as it may have, or those it still has where it takes no more."""
+        return self.concurrency if self.takes_jobs else self.load.busy if self.load else 0
+
     def asdict(self) -> dict[str, Any]:
         """The worker as JSON has it, with what it does now."""
         return {**self.described(), **(self.load.asdict() if self.load else UNSAID)}
@@ -88,7 +98,7 @@ class WorkerInfo:
         return {
             "name": self.name, "host": self.host, "pid": self.pid, "queues": list(self.queues),
             "concurrency": self.concurrency, "started_at": rfc3339(self.started_at), "version": self.version,
-            "asked": self.asked,
+            "asked": self.asked, "takes_jobs": self.takes_jobs, "slots": self.slots,
             "overdue": [handler.asdict() for handler in self.overdue],
             "notes": [note.asdict() for note in self.notes],
         }  # fmt: skip

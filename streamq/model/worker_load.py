@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from streamq.times import rfc3339
 
+WORKING: Final = "working"
 QUIET: Final = "quiet"
 STOP: Final = "stop"
 

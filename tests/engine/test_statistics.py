@@ -20,13 +20,11 @@ from streamq import (
     Fail,
     Job,
     OutcomeUnknown,
-    Settings,
     State,
     Statistics,
     UsageError,
     WindowNotKept,
 )
-from streamq.liveness.identity import describe
 from streamq.model.clock import host_now
 from streamq.model.keys import Keys
 from streamq.model.outcomes import COMPLETED
@@ -141,7 +139,7 @@ async def test_a_tally_whose_answer_is_lost_or_whose_server_is_full_is_sent_agai
 ) -> None:
     async with App(redis_url=own_server().url) as app:
         store = app.client.store
-        tally, once = Tally(store, describe("w", ("q",), 1, Settings()), Slots(1)), store.statistics.add
+        tally, once = Tally(store, "aa", Slots(1)), store.statistics.add
         await store.server.read_clock()
 
         tally.add("q", [Settlement(COMPLETED, 1, b"1-0", "1-0", b"c5 5 w\n", "", "", "t")] * 7)
@@ -162,7 +160,7 @@ async def test_what_the_server_may_have_forgotten_to_have_counted_is_not_sent_ag
     app: App, client: redis.Redis, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, once = app.client.store, app.client.store.statistics.add
-    tally = Tally(store, describe("w", ("q",), 1, Settings()), Slots(1))
+    tally = Tally(store, "aa", Slots(1))
     await store.server.read_clock()
 
     tally.add("q", [Settlement(COMPLETED, 1, b"1-0", "1-0", b"c5 5 w\n", "", "", "t")] * 7)
@@ -201,7 +199,7 @@ async def test_what_another_program_wrote_among_them_is_passed_over(
 async def test_a_million_tasks_of_different_names_take_no_more_keys_and_bytes_than_some(
     app: App, client: redis.Redis, prefix: str
 ) -> None:
-    tally = Tally(app.client.store, describe("w", ("q",), 1, Settings()), Slots(1))
+    tally = Tally(app.client.store, "aa", Slots(1))
     await app.client.store.server.read_clock()
     for start in range(0, 1_000_000, 50_000):
         names = range(start, start + 50_000)

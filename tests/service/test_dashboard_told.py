@@ -179,7 +179,7 @@ async def test_a_kind_of_which_there_is_much_is_one_line_and_hides_no_other(
 async def test_where_nobody_works_it_is_not_said_that_all_is_well(page: Page, service: Service) -> None:
     await service.engine.enqueue("orders", "task", 1, delay=600)
     await page.open(f"{service.url}/")
-    await page.shows("No worker runs: jobs wait until one starts.", ".health")
+    await page.shows("No worker takes jobs: they wait until one starts.", ".health")
     assert "All is well" not in await page.text("main")
 
 
@@ -199,6 +199,7 @@ async def test_a_worker_that_takes_no_new_jobs_serves_no_queue(
         await until(lambda: _none_takes_jobs(app))
         await app.enqueue("work", "work")
         await page.shows("No worker serves work: 1 job waits.", ".health")
+        await page.shows("of 0 slots busy", ".tiles")
 
 
 async def _none_takes_jobs(app: App) -> bool:

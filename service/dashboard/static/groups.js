@@ -1,9 +1,10 @@
 // The groups of a queue: what waits, what runs, and how much of its limit each uses.
 
 import { act, button, limits, resting, theGroup } from "./action.js";
-import { groupAt, queueAt } from "./api.js";
+import { groupAt, query as asked, queueAt } from "./api.js";
 import { amount, at, card, column, dict, facts, figure, framed, h, items, jobLink, link, mark, meter, number, span, table, tabs, toQueue } from "./parts.js";
 import { parts } from "./queue.js";
+import { charts, joined } from "./series.js";
 
 const said = (limit) => Object.entries(dict(limit)).map(([name, value]) => `${name.replace("_", " ")} ${value}`).join(", ");
 
@@ -55,11 +56,14 @@ function used(active, most) {
 
 export const group = {
   title: ({ at }) => `${at.group} in ${at.queue}`,
-  asks: ({ at: { queue, group } }) => ({ told: { path: groupAt(queue, group), every: 5, queue, isPage: true } }),
+  asks: ({ at: { queue, group } }) => ({
+    told: { path: groupAt(queue, group), every: 5, queue, isPage: true },
+    ...(group.includes(":") ? {} : { stats: { path: `${queueAt(queue)}/stats?${asked({ group })}`, every: 15 } }),
+  }),
   way: ({ at: { queue } }) => toQueue(queue, link(at("queues", queue, "groups"), "groups")),
   head: ({ at: { queue, group }, data: { told } }) =>
     [resting(theGroup(queue, group), told.paused ? "Resume" : "Pause", `the group ${group}`), limited(queue, group, dict(told.own_limit))].map((act) => button(act)),
-  body({ at: { queue, group }, data: { told } }) {
+  body({ at: { queue, group }, data: { told, stats } }) {
     return [
       parts(queue, "groups"),
       card("The group", facts({
@@ -72,6 +76,7 @@ export const group = {
         "oldest job": told.oldest ? [jobLink(queue, told.oldest), ` waits for ${span(told.age)}`] : "none",
         paused: told.paused ? dict(told.paused).reason || "yes" : null,
       })),
+      stats ? h("div.charts", { key: "charts" }, charts(joined(stats))) : null,
     ];
   },
 };

@@ -18,7 +18,6 @@ export const overview = {
   title: () => "Overview",
   asks: ({ query, live, data, channels, isNarrow }) => ({
     stats: { path: `stats?${asked({ by: "queue", since: query.since ?? "1h" })}`, every: 10 },
-    operations: { path: "operations", every: 15 },
     ...(isNarrow ? {} : { schedules: { path: "schedules", every: 30 }, server: { path: "server", every: 15 } }),
     ...(channels.length ? { unknown: { path: "deliveries/unknown?limit=1", every: 30, maybe: true } } : {}),
     ...(data.stats ? { recent: { path: `stats?${asked({ by: "queue", since: "5m" })}`, every: 15 }, ...(channels.length ? { channels: { path: "channels", every: 15 } } : {}) } : {}),
@@ -47,7 +46,7 @@ function health(page, stats) {
   const { live, data } = page;
   if (!live.known) return h("div.health", { key: "health" }, h("p", {}, live.trouble || "Asking the server …"));
   const found = troubles({
-    live, stats, recent: items(data.recent), oldest: oldest(page), schedules: items(data.schedules), operations: items(data.operations),
+    live, stats, recent: items(data.recent), oldest: oldest(page), schedules: items(data.schedules),
     unknown: count(dict(data.unknown).total), server: dict(data.server),
   });
   if (!found.length) return h("div.health", { "data-tone": "good", key: "health" }, h("p", { role: "status" }, h("strong", {}, "All is well. "), well(live)));

@@ -99,7 +99,6 @@ if TYPE_CHECKING:
     from streamq.model.totals import Totals as Totals
     from streamq.model.trail import AuditEntry as AuditEntry
     from streamq.model.trail import AuditPage as AuditPage
-    from streamq.model.worker_info import OverdueHandler as OverdueHandler
     from streamq.model.worker_info import WorkerInfo as WorkerInfo
     from streamq.model.worker_info import WorkerNote as WorkerNote
     from streamq.model.worker_load import RunningJob as RunningJob
@@ -213,7 +212,7 @@ _HOMES = {
     "model.totals": ("Histogram", "Totals"),
     "model.trail": ("AuditEntry", "AuditPage"),
     "model.json_text": ("JSONText",),
-    "model.worker_info": ("OverdueHandler", "WorkerInfo", "WorkerNote"),
+    "model.worker_info": ("WorkerInfo", "WorkerNote"),
     "model.worker_load": ("RunningJob", "WorkerLoad"),
     "noun_errors": (
         "GroupFull", "InvalidFilter", "InvalidLimit", "InvalidProgress", "InvalidSchedule",

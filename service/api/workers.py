@@ -20,7 +20,7 @@ _ONE: Final = _PATH + "/{id}"
 
 
 class Running(TypedDict):
-    """A job whose handler runs, and since when."""
+    """A job whose handler runs, and since when; of one that is overdue, since its attempt was judged."""
 
     job: str
     queue: str
@@ -42,7 +42,7 @@ class Worker(TypedDict):
     concurrency: int
     started_at: str
     version: str
-    overdue: list[dict[str, Any]]
+    overdue: list[Running]
     notes: list[dict[str, Any]]
     asked: str
     takes_jobs: bool

@@ -7,23 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from streamq.model.worker_load import UNSAID, WORKING, WorkerLoad
+from streamq.model.worker_load import UNSAID, WORKING, RunningJob, WorkerLoad
 from streamq.times import rfc3339
-
-
-@dataclass(frozen=True, slots=True)
-class OverdueHandler:
-    """A handler that still runs after its attempt was judged: past its time limit, and it could not be ended."""
-
-    job: str
-    queue: str
-    task: str
-    since: datetime
-    """When its attempt was judged, by its host's clock."""
-
-    def asdict(self) -> dict[str, Any]:
-        """The handler as JSON has it."""
-        return {"job": self.job, "queue": self.queue, "task": self.task, "since": rfc3339(self.since)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +50,8 @@ class WorkerInfo:
     """Boot and process-id namespace of its host; empty when it does not say."""
     process_start: int = 0
     """When its process started, in ticks since the boot of its host; 0 when it does not say."""
-    overdue: tuple[OverdueHandler, ...] = ()
-    """Handlers that keep a slot past their time limit, the longest first; 100 at most are named."""
+    overdue: tuple[RunningJob, ...] = ()
+    """Handlers that keep a slot past their time limit, and could not be ended; the longest first, 100 at most."""
     notes: tuple[WorkerNote, ...] = ()
     """What its app's code tells operators, the oldest first."""
     schedules: tuple[str, ...] = ()

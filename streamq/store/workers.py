@@ -12,7 +12,7 @@ from typing import Any, Final
 from streamq.errors import Rejected, StreamqError
 from streamq.model import codec
 from streamq.model.keys import is_name
-from streamq.model.worker_info import OverdueHandler, WorkerInfo, WorkerNote
+from streamq.model.worker_info import WorkerInfo, WorkerNote
 from streamq.model.worker_load import RunningJob, WorkerLoad
 from streamq.redis import scripts
 from streamq.redis.answers import in_place
@@ -281,18 +281,14 @@ def parse_worker(name: bytes, raw: bytes) -> WorkerInfo:
         token=str(said.get("token", "")), lease=_seconds(said.get("lease")), beat=_seconds(said.get("beat")),
         stuck=_seconds(said.get("stuck")), host_id=str(said.get("host_id", "")),
         process_start=_whole(said.get("process_start")),
-        overdue=tuple(_overdue(handler) for handler in said.get("overdue", ())),
+        overdue=tuple(map(_job, said.get("overdue", ()))),
         notes=tuple(_note(note) for note in said.get("notes", ())),
         schedules=tuple(str(name) for name in said.get("schedules", ())), tasks=_versions(said.get("tasks")),
     )  # fmt: skip
 
 
-def _overdue(said: dict[str, Any]) -> OverdueHandler:
-    return OverdueHandler(*_job_of(said))
-
-
-def _job_of(said: dict[str, Any]) -> tuple[str, str, str, datetime]:
-    return str(said["job"]), str(said["queue"]), str(said["task"]), _time(said["since"])
+def _job(said: dict[str, Any]) -> RunningJob:
+    return RunningJob(str(said["job"]), str(said["queue"]), str(said["task"]), _time(said["since"]))
 
 
 def _note(said: dict[str, Any]) -> WorkerNote:
@@ -309,7 +305,7 @@ def _load(raw: bytes | None) -> WorkerLoad | None:
         said = codec.loads(raw or b"null")
         return None if said is None else WorkerLoad(
             _time(said["seen_at"]), str(said["state"]), _whole(said["busy"]),
-            tuple(RunningJob(*_job_of(each)) for each in said["running"]),
+            tuple(map(_job, said["running"])),
             _whole(said["memory"]), _seconds(said["loop_lag"]), _seconds(said["round_trip"]),
         )  # fmt: skip
     except UNREADABLE:

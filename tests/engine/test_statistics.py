@@ -121,6 +121,8 @@ async def test_what_all_queues_came_to_together_is_what_each_came_to(app: App) -
             sum(rates[number] for rates in found.rates.values()), abs=0.01
         )
     assert (each["idle"].total.ended, len(each["idle"].points)) == (0, len(found.points))
+    some = await app.overall("1h", queues=("a", "c", "nowhere"))
+    assert (list(some.queues), some.total.completed) == (["c", "a"], 40), "of some queues alone"
 
 
 def losing(add: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[object]]:

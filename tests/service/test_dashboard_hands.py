@@ -143,3 +143,11 @@ async def test_anything_is_reached_by_its_name_and_the_focus_goes_back_where_not
     await page.shows("the next and the previous row", "dialog")
     await page.press("Escape")
     await page.until(f"{FOCUS}.localName === 'h1'")
+
+
+async def test_on_a_phone_a_table_leaves_out_what_is_nought(page: Page, busy: Service) -> None:
+    shown = "[...document.querySelectorAll('td')].filter((cell) => cell.offsetHeight && cell.innerText === '0').length"
+    for width, is_there in ((1280, True), (375, False)):
+        await page.open(f"{busy.url}/#/queues/work", width=width)
+        await page.shows("work", "main tbody")
+        assert bool(await page.run(shown)) == is_there

@@ -67,8 +67,8 @@ export function table({ name, columns, items, key, none, row = () => ({}) }) {
   );
 }
 
-/** A number that is nought steps back. */
-const shownCell = (title, shown, isNumber) => h("td", { class: isNumber ? (shown === "0" ? "number zero" : "number") : null, "data-title": title }, shown);
+/** A number that is nought, or that there is none of, steps back. */
+const shownCell = (title, shown, isNumber) => h("td", { class: isNumber ? (shown === "0" || shown === NONE ? "number zero" : "number") : null, "data-title": title }, shown);
 
 function tableRow(columns, item, key, row) {
   try {

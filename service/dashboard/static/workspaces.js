@@ -48,7 +48,7 @@ function rows(found, most) {
       column("workspace", named),
       column("channel", ({ channel }) => channel ?? "–"),
       column("volume", ({ counts }) => meter(count(dict(counts).sent), most, "active")),
-      ...COUNTS.map((title) => figure(title, ({ counts }) => h("span", { class: title === "failed" && count(dict(counts).failed) ? "error" : "" }, number(dict(counts)[title] ?? 0)))),
+      ...COUNTS.map((title) => figure(title, ({ counts }) => (title === "failed" && count(dict(counts).failed) ? h("span.error", {}, number(counts.failed)) : number(dict(counts)[title] ?? 0)))),
       figure("failing", ({ counts }) => percent(count(dict(counts).failed) / (count(dict(counts).sent) + count(dict(counts).failed)))),
       ...["queue", "send", "delivery"].map((name) => figure(`${name} p95`, ({ times }) => took(dict(dict(times)[name]).p95))),
       ...(found.some(({ cost }) => count(cost)) ? [figure("cost", ({ cost }) => count(cost).toFixed(4))] : []),

@@ -25,8 +25,8 @@ help: ## this list
 up: $(VENV)/.installed ## a private server, API, dashboard, scheduler, worker and provider sandbox, with a demo
 	@exec $(BIN)/streamq up --demo $(ARGS)
 
-test: $(VENV)/.installed-dev ## the whole suite in two processes, against real servers (ARGS="-k name" chooses)
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
+test: $(VENV)/.installed-dev ## the whole suite in three processes, against real servers (ARGS="-k name" chooses)
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 doors: $(VENV)/.installed-dev ## attack the doors of the API, and print what each attack costs
 	@$(BIN)/python -m pytest -q -s tests/doors $(ARGS)

@@ -60,6 +60,7 @@ BOUNDS: Final[tuple[tuple[str, str, Limit | None], ...]] = (
     ("looks", "GET *, of the server", Limit("value", "<=", 20)),
     ("looks", "GET *", Limit("value", "<=", 300)),
     ("looks", "connections more for *", Limit("value", "<=", 20)),
+    ("looks", "memory of * that read nothing", Limit("value", "<=", 50)),
     ("sms", "text messages through *", Limit("value", ">=", 500)),
     ("sms", "time in the queue at *, p99", Limit("value", "<=", 100)),
     ("idle", "commands an idle worker sends", Limit("value", "<=", 1)),

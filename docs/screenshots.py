@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field
 from streamq_service.app import build_app
 from streamq_service.http.serve import address, bind, serving
 from streamq_service.messaging import messaging_app
+from streamq_service.run.up import Demo
 from streamq_service.sandbox.provider import build_sandbox
 from streamq_service.settings import SIMULATED, ServiceSettings
 
@@ -29,7 +30,7 @@ from tests.service.browser import Page, find_browser, started, tab
 from .source import ROOT
 
 IMAGES: Final = ROOT / "docs" / "images"
-TALLEST: Final = 1_500
+TALLEST: Final = 1_000
 """Pixels of a picture: a page that is longer is cut."""
 WORKSPACES: Final = (66338, 66339, 41207, "north-shop", "south-shop")
 _CHANCE: Final = random.Random(7)  # noqa: S311 - nothing is kept secret by it
@@ -104,18 +105,23 @@ def shop_app(settings: ServiceSettings) -> App:
 async def shop() -> AsyncIterator[Shop]:
     """The shop with its provider, at work."""
     binary = next(found for kind in KINDS if (found := binary_of(kind)))
-    server = Server(binary).start()
+    server = Server(binary, options=("--appendonly", "yes")).start()
     try:
         async with AsyncExitStack() as stack:
-            provider = stack.enter_context(bind("127.0.0.1", 0))
-            await stack.enter_async_context(serving(build_sandbox(), provider, quiet=True))
+            provider, demo = stack.enter_context(bind("127.0.0.1", 0)), Demo.new()
+            sandbox = build_sandbox(ledger=demo.ledger, reporting=demo.reporting)
+            await stack.enter_async_context(serving(sandbox, provider, quiet=True))
             settings = ServiceSettings(
                 redis_url=server.url, prefix="shop", sms_api_url=address(provider), email_api_url=address(provider),
                 ai_api_url=SIMULATED, callback_private=True, sms_backoff=0.2, concurrency=40,
+                sms_report_secret=demo.secret,
             )  # fmt: skip
             engine = await stack.enter_async_context(shop_app(settings))
             listener = stack.enter_context(bind("127.0.0.1", 0))
-            await stack.enter_async_context(serving(build_app(engine, settings), listener, quiet=True))
+            await stack.enter_async_context(
+                serving(build_app(engine, settings, inbox=demo.ledger), listener, quiet=True)
+            )
+            demo.reporting.url = f"{address(listener)}/api/v1/webhooks/sms"
             worker = Worker(engine, queues=[name for name in await engine.queues() if name != "pictures"])
             working = [asyncio.create_task(worker.run()), asyncio.create_task(Scheduler(engine).run())]
             yield Shop(address(listener), engine)
@@ -174,12 +180,14 @@ async def prepare(engine: App) -> None:
 async def pages(shop: Shop) -> dict[str, str]:
     """Each picture by its name, with the address of its page."""
     failed = (await shop.engine.queue("imports").jobs("failed", limit=1)).items[0]
+    (worker,) = await shop.engine.workers()
     return {
         "overview": "?since=15m", "queues": "queues", "queue": "queues/imports?since=15m",
         "jobs": "queues/imports/jobs?state=failed&columns=article,pieces", "job": f"queues/imports/jobs/{failed.id}",
         "groups": "queues/reports/groups", "failures": "failures", "schedules": "schedules", "slow": "slow",
-        "schedule": "schedules/daily-report", "workers": "workers", "workspaces": "workspaces?since=15m",
-        "messaging": "messaging", "send": "messaging/sms", "activity": "activity?part=audit", "new": "new?task=shrink",
+        "schedule": "schedules/daily-report", "workers": "workers", "worker": f"workers/{worker.name}",
+        "workspaces": "workspaces?since=15m", "capacity": "capacity", "messaging": "messaging", "send": "messaging/sms",
+        "inbox": "messaging/inbox", "activity": "activity?part=audit", "new": "new?task=shrink",
     }  # fmt: skip
 
 

@@ -38,6 +38,15 @@ class AccessSettings(Settings):
         default="read", description="What those may do whom such a proxy names: read, write or admin."
     )
 
+    trusted_proxy_groups: str = Field(
+        default="",
+        description="Scopes by groups that such a proxy names, as ops:admin,dev:write,*:read, * for all others: "
+        "the highest counts, and who is in none is not let in. Default: none, all have the scope above.",
+    )
+    trusted_proxy_groups_header: str = Field(
+        default="X-Forwarded-Groups", description="Header in which such a proxy names the groups of who asks."
+    )
+
     @field_validator("cors_origins")
     @classmethod
     def _origins_are_origins(cls, value: str) -> str:
@@ -58,7 +67,16 @@ class AccessSettings(Settings):
                 raise ValueError("each is an address or a network, such as 10.0.0.7 or 10.1.0.0/16") from None
         return value
 
-    @field_validator("trusted_proxy_header")
+    @field_validator("trusted_proxy_groups")
+    @classmethod
+    def _groups_have_scopes(cls, value: str) -> str:
+        for each in listed(value):
+            group, _, scope = each.rpartition(":")
+            if not group.strip() or scope.strip() not in ("read", "write", "admin"):
+                raise ValueError("each is a group and its scope, such as ops:admin, or *:read for all others")
+        return value
+
+    @field_validator("trusted_proxy_header", "trusted_proxy_groups_header")
     @classmethod
     def _header_is_a_name(cls, value: str) -> str:
         if not _HEADER.fullmatch(value) or value.lower() in ("authorization", "host", "cookie"):

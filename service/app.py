@@ -25,7 +25,7 @@ from .http.made_keys import KeyRing, MadeKeys
 from .http.openapi import Description
 from .http.problems import Problem
 from .http.route import AnyRoute, Callers, register
-from .http.trusted_proxy import TrustedProxy
+from .http.trusted_proxy import ALL, TrustedProxy
 from .lately import Lately
 from .messaging import sms
 from .messaging.checked import check_settings
@@ -34,9 +34,11 @@ from .messaging.numbers import numbers_of
 from .messaging.workspace_table import followed
 from .messaging.workspaces import WorkspaceNames
 from .readiness import Readiness
+from .room import Room
 from .sandbox.ledger import Ledger
 from .settings import ServiceSettings
 from .site import SITE, Site
+from .traces import of_caller
 
 ROUTES: Final = (*pages.ROUTES, *api.ROUTES)
 """All that is served, but a path that leads to the dashboard."""
@@ -63,8 +65,8 @@ def build_app(engine: App, settings: ServiceSettings, *, inbox: Ledger | None = 
     may_read = partial(_passes, reading)
     described = _described(settings, keys)
     site = Site(
-        engine, settings, feed, Readiness(engine), names, described, Lately(), may_read, _scopes(keys), keys.actor_of,
-        partial(still_holds, keys), inbox,
+        engine, settings, feed, Readiness(engine), Room(engine), names, described, Lately(), may_read, _scopes(keys),
+        keys.actor_of, partial(still_holds, keys), inbox,
     )  # fmt: skip
     numbers = numbers_of(settings) if sms.CHANNEL.is_of(engine) else str
     origins = listed(settings.cors_origins)
@@ -73,7 +75,7 @@ def build_app(engine: App, settings: ServiceSettings, *, inbox: Ledger | None = 
     register(
         application, (*ROUTES, pages.TO_THE_PAGE) if settings.base_path else ROUTES, site, _guard_of(keys),
         max_body=settings.max_body, base_path=settings.base_path, context={RULES: Rules.of(settings, numbers)},
-        acting=lambda caller: engine.acting(keys.actor_of(caller)),
+        acting=lambda caller: engine.acting(keys.actor_of(caller)), tracing=of_caller if settings.traces else None,
     )  # fmt: skip
     application.cleanup_ctx.append(_counting)
     application.cleanup_ctx.append(partial(_looking, keys))
@@ -86,7 +88,12 @@ def _proxy_of(settings: ServiceSettings) -> TrustedProxy | None:
     addresses = listed(settings.trusted_proxy_addresses)
     if not addresses:
         return None
-    return TrustedProxy(addresses, settings.trusted_proxy_header, Scope[settings.trusted_proxy_scope.upper()])
+    scopes = {
+        group.strip(): Scope[scope.strip().upper()]
+        for group, _, scope in (each.rpartition(":") for each in listed(settings.trusted_proxy_groups))
+    } or {ALL: Scope[settings.trusted_proxy_scope.upper()]}
+    header = settings.trusted_proxy_groups_header if settings.trusted_proxy_groups.strip() else ""
+    return TrustedProxy(addresses, settings.trusted_proxy_header, scopes, header)
 
 
 def _described(settings: ServiceSettings, keys: KeyRing) -> Description:
@@ -122,7 +129,11 @@ def _guard_of(keys: KeyRing) -> Callable[[AnyRoute], Guard]:
     """Who may ask for a route: by the scope of a key, or without keys by where a request comes from."""
 
     def guard(route: AnyRoute) -> Guard:
-        with_key = anyone if route.scope is None else keyed(keys, route.scope)
+        with_key = (
+            anyone
+            if route.scope is None
+            else keyed(keys, route.scope, is_narrowed=route.narrowed is not None)
+        )
         return _either(keys, with_key, _WITHOUT_KEYS[route.without_keys])
 
     return guard

@@ -29,6 +29,10 @@ class ServiceSettings(AccessSettings):
     Raises ``ConfigurationError`` for a value out of its range.
     """
 
+    traces: bool = Field(
+        default=False,
+        description="Trace by OpenTelemetry what is sent and run; a request with a traceparent is part of that trace.",
+    )
     sms_api_url: SecretStr | None = Field(
         default=None,
         validation_alias=AliasChoices("STREAMQ_SMS_API_URL", "SMS_API_URL"),

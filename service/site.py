@@ -16,6 +16,7 @@ from .http.openapi import Description
 from .lately import Lately
 from .messaging.workspaces import WorkspaceNames
 from .readiness import Readiness
+from .room import Room
 from .sandbox.ledger import Ledger
 from .settings import ServiceSettings
 
@@ -36,6 +37,7 @@ class Site:
     settings: ServiceSettings
     feed: Feed
     readiness: Readiness
+    room: Room
     workspace_names: WorkspaceNames
     described: Description
     lately: Lately

@@ -64,10 +64,12 @@ if TYPE_CHECKING:
     from streamq.model.job_record import JobRecord as JobRecord
     from streamq.model.job_record import Page as Page
     from streamq.model.job_record import SearchPage as SearchPage
+    from streamq.model.json_text import JSONText as JSONText
     from streamq.model.limit import Breaker as Breaker
     from streamq.model.limit import Limit as Limit
     from streamq.model.limit import Rate as Rate
     from streamq.model.masked import Masked as Masked
+    from streamq.model.misplaced import MisplacedKey as MisplacedKey
     from streamq.model.operation import OperationRecord as OperationRecord
     from streamq.model.pointers import json_pointer as json_pointer
     from streamq.model.preview import PlannedTime as PlannedTime
@@ -97,8 +99,6 @@ if TYPE_CHECKING:
     from streamq.model.totals import Totals as Totals
     from streamq.model.trail import AuditEntry as AuditEntry
     from streamq.model.trail import AuditPage as AuditPage
-    from streamq.model.values import JSONText as JSONText
-    from streamq.model.worker_info import OverdueHandler as OverdueHandler
     from streamq.model.worker_info import WorkerInfo as WorkerInfo
     from streamq.model.worker_info import WorkerNote as WorkerNote
     from streamq.model.worker_load import RunningJob as RunningJob
@@ -202,6 +202,7 @@ _HOMES = {
     "model.preview": ("PlannedTime",),
     "model.schedule": ("Schedule",),
     "model.schedule_record": ("SchedulePause", "ScheduleRecord"),
+    "model.misplaced": ("MisplacedKey",),
     "model.server_state": ("ServerState",),
     "model.slow": ("SlowJob", "SlowJobs"),
     "model.states": ("State",),
@@ -210,8 +211,8 @@ _HOMES = {
     "model.pointers": ("json_pointer",),
     "model.totals": ("Histogram", "Totals"),
     "model.trail": ("AuditEntry", "AuditPage"),
-    "model.values": ("JSONText",),
-    "model.worker_info": ("OverdueHandler", "WorkerInfo", "WorkerNote"),
+    "model.json_text": ("JSONText",),
+    "model.worker_info": ("WorkerInfo", "WorkerNote"),
     "model.worker_load": ("RunningJob", "WorkerLoad"),
     "noun_errors": (
         "GroupFull", "InvalidFilter", "InvalidLimit", "InvalidProgress", "InvalidSchedule",

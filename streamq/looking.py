@@ -13,6 +13,8 @@ from streamq.errors import Rejected, UsageError
 from streamq.model.events import ENDS, TAILED, Told
 from streamq.model.failure_kinds import FailureKind
 from streamq.model.job_record import JobRecord
+from streamq.model.keys import APP_KEYS, QUEUE_KEYS
+from streamq.model.misplaced import MisplacedKey, misplaced
 from streamq.model.operation import OperationRecord, queue_of
 from streamq.model.served_task import ServedTask
 from streamq.model.server_state import ServerState
@@ -31,7 +33,7 @@ from streamq.records import LIMIT, Records
 from streamq.redis.answers import is_of_another_type
 from streamq.remote_worker import RemoteWorker
 from streamq.shared import SharedLimit
-from streamq.slow import slow_of
+from streamq.slow import kept_of, told_by
 from streamq.statistics import nothing_of, overall_of, statistics_of, window
 from streamq.tallies import Tallies
 from streamq.task import Task
@@ -129,15 +131,17 @@ class Looking:
 
     async def overall(
         self, since: Duration | datetime = "1h", until: Duration | datetime | None = None, *,
-        step: Duration | None = None,
+        step: Duration | None = None, queues: Collection[str] | None = None,
     ) -> Overall:  # fmt: skip
-        """What the jobs of all queues came to together, and the rates of those in which anything ended.
+        """What the jobs of all queues, or of ``queues`` alone, came to together, and the rates of those in which
+        anything ended.
 
         ``since``, ``until`` and ``step`` are those of ``Queue.statistics``, which says what is raised too.
         """
         store = self.client.store.statistics
         asked = window(await store.now(), since, until, step)
-        return await overall_of(store, await store.active(await self.queues(), asked.hours), asked)
+        names = [name for name in await self.queues() if queues is None or name in queues]
+        return await overall_of(store, await store.active(names, asked.hours), asked)
 
     async def totals(self) -> dict[str, Totals]:
         """What the attempts of each queue have come to since it is there, as counters that never fall: in one round
@@ -148,15 +152,19 @@ class Looking:
     async def slow(self, *, limit: int = 20) -> SlowJobs:
         """The jobs that run longest now, and those of the last hour that ran longest, ``limit`` (1 to 100) of each.
 
-        What runs is what workers told with their last beats. Of what has ended, the latest 200 records of each queue
-        and end are looked at: ``complete`` says whether those are all of the hour. Raises ``UsageError``.
+        What runs is what workers told with their last beats. What has ended they tell once a second, also of jobs whose
+        records are not kept: of each ten minutes the slowest hundred. Where they count nothing (``statistics`` is
+        off), the latest 200 records of each queue and end are looked at: ``complete`` says whether those are all of the
+        hour. Raises ``UsageError``.
         """
         if type(limit) is not int or not 1 <= limit <= 100:
             raise UsageError(f"limit={as_given(limit)} is not possible: use 1 to 100")
-        store, names = self.client.store.statistics, await self.queues()
-        if self.client.settings.statistics:
-            names = await store.active(names, window(await store.now(), "1h", None, None).hours)
-        return await slow_of(await self.workers(), [self.queue(name) for name in names], limit)
+        store, names = self.client.store, await self.queues()
+        if not self.client.settings.statistics:
+            return await kept_of(await self.workers(), [self.queue(name) for name in names], limit)
+        now = await store.statistics.now()
+        active = await store.statistics.active(names, window(now, "1h", None, None).hours)
+        return told_by(await self.workers(), await store.slow.of_the_hour(active, now * 1000), limit)
 
     async def operations(self) -> list[OperationRecord]:
         """The background operations of all queues, the latest first; those of more than a day ago are forgotten."""
@@ -191,6 +199,18 @@ class Looking:
     async def server(self) -> ServerState:
         """The server of the lists of queues and workers, as it tells of itself: nothing where our user may not ask."""
         return await self.client.store.server.state()
+
+    async def misplaced_keys(self) -> list[MisplacedKey]:
+        """Keys that lie where ours do and are of another type: the type of each key of all queues is asked for.
+
+        Raises ``Rejected`` where our user may not ask for types.
+        """
+        store = self.client.store
+        found = misplaced(store.shared.__dict__, APP_KEYS, await store.server.types(store.shared.__dict__))
+        for queue in await self.queues():
+            keys = {name: store.keys(queue).__dict__[name] for name in QUEUE_KEYS}
+            found += misplaced(keys, QUEUE_KEYS, await store.server.types(keys, queue), queue)
+        return found
 
     async def served_tasks(self) -> list[ServedTask]:
         """The tasks that workers have published when they began, by name, each with the JSON Schema of its payload.

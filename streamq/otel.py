@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
 from opentelemetry import trace
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -38,7 +39,7 @@ def instrument(app: Program, tracer_provider: TracerProvider | None = None) -> N
 
     Without it nothing is traced and nothing is paid. Raises ``UsageError`` for an app that is traced already, or open.
     """
-    if app.client.around_sends is not None:
+    if is_instrumented(app):
         raise UsageError("the app is traced already: call instrument(app) once")
     if app.client.is_open:
         raise UsageError("the app is open: call instrument(app) before that")
@@ -56,6 +57,25 @@ def instrument(app: Program, tracer_provider: TracerProvider | None = None) -> N
             yield
 
     app.lifespan = traced
+
+
+def is_instrumented(app: Program) -> bool:
+    """Whether ``instrument`` was called with it."""
+    return app.client.around_sends is not None
+
+
+@contextmanager
+def following(traceparent: str | None, tracestate: str | None = None) -> Iterator[None]:
+    """What is sent within is in the trace of these headers of a request, as W3C Trace Context writes them.
+
+    Without them, or where they are malformed, it is in a trace of its own.
+    """
+    carrier = {"traceparent": traceparent or "", "tracestate": tracestate or ""}
+    token = attach(_CONTEXT.extract(carrier, Context()))
+    try:
+        yield
+    finally:
+        detach(token)
 
 
 @contextmanager

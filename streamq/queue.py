@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -22,16 +23,17 @@ from streamq.model.explanations import explain
 from streamq.model.facts import Explanation
 from streamq.model.failure_kinds import FailureKind
 from streamq.model.filter_text import narrowed
+from streamq.model.group import is_group, tenant_of
 from streamq.model.job_record import Counts, JobRecord, Page, SearchPage
 from streamq.model.masked import MASK, masks_in
 from streamq.model.reports import Log
 from streamq.model.retention import Retention
 from streamq.model.shown import as_given
 from streamq.model.states import State
-from streamq.model.statistics import Statistics
+from streamq.model.statistics import OTHERS, Statistics
 from streamq.model.steering import Steering
 from streamq.options import Priority, line
-from streamq.statistics import statistics_of, window
+from streamq.statistics import groups_of, statistics_of, window
 from streamq.store.jobs import Change
 from streamq.terms import terms
 
@@ -240,17 +242,26 @@ class Queue(Limited, Many):
 
     async def statistics(
         self, since: Duration | datetime = "1h", until: Duration | datetime | None = None, *,
-        step: Duration | None = None, task: str | None = None,
+        step: Duration | None = None, task: str | None = None, group: str | None = None, by_group: bool = False,
     ) -> Statistics:  # fmt: skip
         """What the jobs of a time came to, by task and step by step, and how long they waited and ran.
 
         ``since`` and ``until`` are how long ago, or aware times; ``step`` is whole minutes, and chosen when nobody says
-        it. A day is kept by the minute, 90 days by the hour. Workers add to it once a second. Raises ``WindowNotKept``
-        for an older time, and ``UsageError`` for what can be none.
+        it. A day is kept by the minute, 90 days by the hour. Workers add to it once a second. With ``group`` it is of
+        that group alone, and with ``by_group`` it tells the groups too: by their tenants, the first level of a name, to
+        which workers add every ten seconds. An hour tells a hundred apart. Raises ``WindowNotKept`` for an older time,
+        and ``UsageError`` for what can be none.
         """
         self._check_task(task)
+        _check_group(task, group, by_group=by_group)
         store = self._client.store.statistics
-        return await statistics_of(store, self.name, window(await store.now(), since, until, step), task)
+        asked = window(await store.now(), since, until, step)
+        if group is not None:
+            return await groups_of(store, self.name, asked, group)
+        found = await statistics_of(store, self.name, asked, task)
+        if by_group:
+            return replace(found, groups=(await groups_of(store, self.name, asked)).groups)
+        return found
 
     # -- steering -------------------------------------------------------------------------------------------
 
@@ -331,6 +342,17 @@ def _refuse_masks(job: JobRecord, payload: bytes) -> None:
     for at in masks_in(codec.loads(payload), job.masked) if job.masked else ():
         shown = FieldError(at, "masked", f"{MASK} is what views show in its place: give the value itself")
         raise InvalidPayload(job.task, [shown])
+
+
+def _check_group(task: str | None, group: str | None, *, by_group: bool) -> None:
+    if group is None and not by_group:
+        return
+    if task is not None:
+        raise UsageError("statistics are kept by task and by group, not by both: leave one out")
+    if group not in (None, OTHERS) and (not is_group(group) or tenant_of(str(group)) != group):
+        raise UsageError(
+            f"group={as_given(group)} is not possible: groups are counted by tenant, the first level of a name"
+        )
 
 
 def _text(job_id: str) -> str:

@@ -1,7 +1,6 @@
-"""Which jobs are slow: workers tell what runs, and the records that are kept tell what has run.
+"""Which jobs are slow: workers tell what runs, and what has run longest.
 
-That the hour were complete in any case, each job would have to be compared as it ends. So only what is kept is looked
-at, the latest of each queue.
+Where workers count nothing, the records that are kept tell what has run: the latest of each queue are looked at.
 """
 
 from __future__ import annotations
@@ -44,8 +43,15 @@ def running_in(workers: Iterable[WorkerInfo]) -> list[SlowJob]:
     ]  # fmt: skip
 
 
-async def slow_of(workers: Sequence[WorkerInfo], queues: Sequence[Queue], limit: int) -> SlowJobs:
-    """The slowest ``limit`` of each kind."""
+def told_by(workers: Sequence[WorkerInfo], finished: Sequence[SlowJob], limit: int) -> SlowJobs:
+    """The slowest ``limit`` of each kind, where workers tell what has finished."""
+    return SlowJobs(
+        _longest(running_in(workers), limit), _longest(finished, limit), len(finished), complete=True
+    )
+
+
+async def kept_of(workers: Sequence[WorkerInfo], queues: Sequence[Queue], limit: int) -> SlowJobs:
+    """The same by the records that are kept."""
     since = host_now() - LAST
     looks = [_ended(queue, state, since) for queue in queues[:QUEUES] for state in _ENDED]
     found = await asyncio.gather(*looks)
@@ -55,7 +61,7 @@ async def slow_of(workers: Sequence[WorkerInfo], queues: Sequence[Queue], limit:
     return SlowJobs(_longest(running_in(workers), limit), _longest(finished, limit), count, complete)
 
 
-def _longest(jobs: list[SlowJob], limit: int) -> list[SlowJob]:
+def _longest(jobs: Iterable[SlowJob], limit: int) -> list[SlowJob]:
     return heapq.nlargest(limit, jobs, key=attrgetter("seconds"))
 
 

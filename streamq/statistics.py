@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
@@ -144,6 +145,14 @@ async def statistics_of(
     return (await _added(store, queue, asked, task)).up(queue, task)
 
 
+async def groups_of(
+    store: StatisticsStore, queue: str, asked: Window, group: str | None = None
+) -> Statistics:
+    """The same of the jobs that have a group, by group; or of one group alone."""
+    found = (await _added(store, queue, asked, group, of_groups=True)).up(queue)
+    return replace(found, group=group, tasks={}, groups=found.tasks)
+
+
 def nothing_of(queue: str, asked: Window) -> Statistics:
     """Those of a queue of which nothing is kept."""
     return Added(asked).up(queue)
@@ -157,10 +166,13 @@ async def overall_of(store: StatisticsStore, queues: Sequence[str], asked: Windo
     return together.up()
 
 
-async def _added(store: StatisticsStore, queue: str, asked: Window, task: str | None = None) -> Added:
+async def _added(
+    store: StatisticsStore, queue: str, asked: Window, task: str | None = None, *, of_groups: bool = False
+) -> Added:
     added, numbers = Added(asked), asked.numbers
     for start in range(0, len(numbers), READ_AT_ONCE):
-        added.add(await store.kept(queue, asked.unit, numbers[start : start + READ_AT_ONCE], task))
+        some = numbers[start : start + READ_AT_ONCE]
+        added.add(await store.kept(queue, asked.unit, some, task, of_groups=of_groups))
     return added
 
 

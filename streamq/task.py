@@ -14,24 +14,19 @@ from typing_extensions import TypedDict  # pydantic takes typing's own from Pyth
 from streamq import costs, handlers
 from streamq.client.client import Client
 from streamq.durations import Duration, seconds_of
-from streamq.errors import (
-    ConfigurationError,
-    FieldError,
-    InvalidPayload,
-    PayloadTooLarge,
-    ResultUnreadable,
-    UsageError,
-)
+from streamq.errors import ConfigurationError, InvalidPayload, ResultUnreadable, UsageError
 from streamq.grouping import GroupOf, group_of
 from streamq.job import Job, job_of, jobs_of
 from streamq.model import codec, values
 from streamq.model.envelope import New
 from streamq.model.headers import NO_HEADERS, Headers, joined, pack_headers
 from streamq.model.job_record import JobRecord
+from streamq.model.json_text import JSONText
 from streamq.model.judge import ResultNotStorable, ResultTooLarge
 from streamq.model.limit import Limit
 from streamq.model.masked import mask, texts_in
 from streamq.model.masks import Masks
+from streamq.model.payloads import check_payload, check_payloads
 from streamq.model.retries import retries_of
 from streamq.options import KEEPING, NAMES, OPTIONS, POLICY, EnqueueOptions, kept_of, refuse, wrong_task_name
 from streamq.terms import NOTHING, PLAIN, Terms, terms
@@ -160,7 +155,7 @@ class Task(Generic[P, R]):
         Raises ``InvalidPayload``, also when something else would arrive, and ``PayloadTooLarge``.
         """
         try:
-            if type(payload) is values.JSONText:
+            if type(payload) is JSONText:
                 known = payload.encoded
                 if known is not None and known[0] is self and known[1] is payload.text:
                     return known[2]
@@ -172,12 +167,8 @@ class Task(Generic[P, R]):
         except values.Unfit as error:
             told = self._payload.told(error).errors
             raise InvalidPayload(self.name, told, self.version, self.version) from None
-        if problem := codec.unreadable(encoded):
-            raise InvalidPayload(self.name, [FieldError("", "not-readable", problem)])
-        limit = self._client.settings.max_payload
-        if len(encoded) > limit:
-            raise PayloadTooLarge(self.name, len(encoded), limit)
-        if type(payload) is values.JSONText:
+        check_payload(self.name, encoded, self._client.settings.max_payload)
+        if type(payload) is JSONText:
             payload.encoded = self, payload.text, encoded
         return encoded
 
@@ -186,6 +177,15 @@ class Task(Generic[P, R]):
         if payload is None and self.single is not None:
             payload = self._defaults.get(self.single)
         return self.encode(payload)
+
+    def encode_each(self, many: Iterable[Any]) -> Iterable[bytes]:
+        """The same for many payloads; those that ``JSONText`` of an array has are read at once, unless one is wrong."""
+        if type(many) is JSONText and not self._spare:
+            with suppress(values.Unfit):
+                encoded = self._payload.write_each(many.text)
+                check_payloads(self.name, encoded, self._client.settings.max_payload)
+                return encoded
+        return map(self.encode, many)
 
     def _encode_text(self, text: str | bytes) -> bytes:
         if self._spare and text.strip() in ("null", b"null"):
@@ -249,9 +249,9 @@ class Task(Generic[P, R]):
         said = self._own(said)
         if self.unique is None and self.group is None and said.is_plain:  # a call less for each
             headers, due = said.headers, said.due
-            jobs = [New(name, self.encode(payload), headers, due) for payload in payloads]
+            jobs = [New(name, encoded, headers, due) for encoded in self.encode_each(payloads)]
         else:
-            jobs = [self._made(said, self.encode(payload)) for payload in payloads]
+            jobs = [self._made(said, encoded) for encoded in self.encode_each(payloads)]
         ids = client.send_many(queue, jobs, said.durability)
         return await handed(ids, lambda found: jobs_of(found, queue, name, client, parse))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
@@ -10,10 +11,11 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from typing import Any
 
-import psutil
 import pytest
 
+from .children import children, command, session_of
 from .embedded import binary, folder, holder  # noqa: F401  # pytest finds them here
+from .longest import LONGEST, TESTS
 from .postgres import postgres  # noqa: F401  # and here
 from .servers import KINDS, Server, binary_of
 
@@ -23,6 +25,13 @@ _PREFIX = pytest.StashKey[str]()
 def pytest_configure() -> None:
     """A suite that runs in the background is deaf to Ctrl-C, and so would be every program it starts."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest come first, as one that were begun last would be waited for by all processes."""
+    ranks = {TESTS / file: rank for rank, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -103,18 +112,18 @@ def own_server(server_kind: str) -> Iterator[Callable[..., Server]]:
 
 @pytest.fixture(autouse=True)
 def no_process_is_left() -> Iterator[None]:
-    """Every process the test started has ended with it; what a browser starts that serves a module is its own."""
-    before = _children()
-    shared = {child.pid for child in before}
+    """Every process the test started has ended with it; what the browser of the session starts is its own."""
+    before = children()
     yield
     end = time.monotonic() + 2  # a killed process takes a moment to go
-    while (
-        left := {new for new in _children() - before if _session(new) not in shared}
-    ) and time.monotonic() < end:
+    while (left := [new for new in children() - before if _is_of_the_test(new, before)]) and (
+        time.monotonic() < end
+    ):
         time.sleep(0.01)
-    told = [f"{child.pid} {_command(child)}" for child in left]
+    told = [f"{child} {command(child)}" for child in left]
     for child in left:
-        child.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
     assert not told, f"the test left processes behind: {told}"
 
 
@@ -156,24 +165,6 @@ async def no_task_is_left() -> AsyncIterator[None]:
     pytest.fail(f"the test left tasks behind: {told}")
 
 
-def _session(process: psutil.Process) -> int:
-    """The leader of its session; 0 for one that has gone."""
-    try:
-        return os.getsid(process.pid)
-    except ProcessLookupError:
-        return 0
-
-
-def _children() -> set[psutil.Process]:
-    """Our child processes at any depth, without the one that multiprocessing keeps for the whole session."""
-    children = psutil.Process().children(recursive=True)
-    return {child for child in children if "resource_tracker" not in _command(child)}
-
-
-def _command(child: psutil.Process) -> str:
-    try:
-        return " ".join(child.cmdline())
-    except psutil.NoSuchProcess:
-        return ""
-    except psutil.ZombieProcess:
-        return "(ended, but nobody waited for it)"
+def _is_of_the_test(process: int, before: set[int]) -> bool:
+    """Whether a new process counts: one that multiprocessing keeps for the whole session does not."""
+    return session_of(process) not in before and "resource_tracker" not in command(process)

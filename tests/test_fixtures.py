@@ -104,11 +104,11 @@ def test_a_test_that_leaves_something_behind_fails(pytester: pytest.Pytester, cu
     body, complaint = CULPRITS[culprit]
     here = Path(__file__).parent
     package = pytester.mkpydir("inner")
-    for name in ("conftest.py", "embedded.py", "postgres.py", "servers.py"):
+    for name in ("children.py", "conftest.py", "embedded.py", "longest.py", "postgres.py", "servers.py"):
         (package / name).write_text((here / name).read_text())
     (package / "test_it.py").write_text(body)
     pytester.makeini(
-        f"[pytest]\npythonpath = {here.parent}\nasyncio_mode = auto\naddopts = -p no:valkey\n"
+        f"[pytest]\npythonpath = {here.parent}\nasyncio_mode = auto\naddopts = -p no:valkey -p no:schemathesis\n"
         "markers = keeps_keys: on purpose\n"
     )
     result = pytester.runpytest_subprocess(package)

@@ -1,12 +1,14 @@
-"""What looking costs with much to look at: pages and searches of the API, and a thousand browsers that watch."""
+"""What looking costs with ten million jobs: pages and searches of the API, and a thousand browsers that watch."""
 
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -26,6 +28,8 @@ PART: Final = 50_000
 VIEWERS: Final = 1_000
 WATCHED: Final = 5.0
 """Seconds for which they are served."""
+STALLED: Final = 100
+"""Viewers that read nothing."""
 _JOBS: Final = f"/api/v1/queues/{QUEUE}/jobs"
 LOOKS: Final = {
     "queues": "/api/v1/queues",
@@ -44,7 +48,7 @@ LOOKS: Final = {
 
 async def measure(rig: Rig) -> Measured:
     """The time of an answer, and of the server's time what it took; then what watching costs."""
-    jobs = rig.of(1_000_000, 100_000)
+    jobs = rig.of(10_000_000, 100_000)
     quiet = {
         "STREAMQ_REDIS_URL": rig.server.url, "STREAMQ_PREFIX": PREFIX, "STREAMQ_LOG_LEVEL": "warning",
         "STREAMQ_MAX_WATCHERS": str(4 * VIEWERS),
@@ -58,9 +62,10 @@ async def measure(rig: Rig) -> Measured:
                 for name, path in LOOKS.items()
                 for figure in await _look(rig, session, name, url + path)
             ]
+            stalled = await _stall(rig, app, process.pid, url)  # before what the others leave behind is free
             watched = await _watch(rig, session, process.pid, url)
     await rig.server.clear()
-    return [*found, *watched]
+    return [*found, stalled, *watched]
 
 
 def _session() -> aiohttp.ClientSession:
@@ -130,3 +135,31 @@ async def _viewer(session: aiohttp.ClientSession, url: str) -> AsyncIterator[Non
 async def _read(response: aiohttp.ClientResponse) -> None:
     async for _ in response.content.iter_any():
         pass
+
+
+async def _stall(rig: Rig, app: App, pid: int, url: str) -> Figure:
+    """Every queue changes all the while, so that each second there are some ten kilobytes to be told."""
+    memory = await resident(pid)
+    async with AsyncExitStack() as stack:
+        for _ in range(STALLED):
+            await stack.enter_async_context(_deaf(f"{url}/api/v1/events"))
+        end = time.monotonic() + rig.of(4, 1) * WATCHED
+        while time.monotonic() < end:
+            await asyncio.gather(*(app.enqueue(f"queue-{number}", "t") for number in range(QUEUES)))
+            await asyncio.sleep(0.5)
+        more = await resident(pid) - memory
+    rig.say(f"{STALLED} viewers that read nothing: {more / 1e6:.1f} MB")
+    return Figure(f"memory of {STALLED} viewers that read nothing", "MB", more / 1e6)
+
+
+@asynccontextmanager
+async def _deaf(url: str) -> AsyncIterator[None]:
+    """One who asks, and reads nothing of what comes; the system keeps little for it."""
+    parts, asked = urlsplit(url), socket.socket()
+    asked.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    asked.setblocking(False)
+    with asked:
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(asked, (parts.hostname, parts.port))
+        await loop.sock_sendall(asked, f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode())
+        yield

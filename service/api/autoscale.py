@@ -52,7 +52,7 @@ class AutoscaleQuery(Request):
 
 class Autoscale(TypedDict):
     """`workers` is how many there should be, none where nothing is to be done, and `slots` the jobs that they should
-    run at once. Below it is what tells so: the workers that are there and their slots, the jobs that run and wait,
+    run at once. Below it is what tells so: the workers that take jobs and their slots, the jobs that run and wait,
     the attempts that ended in a second, and how long one ran in the mean, in seconds, null where nothing ran."""
 
     workers: int
@@ -87,12 +87,12 @@ async def _found(app: App, query: AutoscaleQuery) -> Autoscale:
     for name in sorted(wanted or ()):  # a misspelt one would keep all workers away without a word
         await queue_named(app, name)
     workers = [each for each in await app.workers() if wanted is None or not wanted.isdisjoint(each.queues)]
-    work, slots_now = await _work(app, wanted), sum(worker.concurrency for worker in workers)
+    work, taking = await _work(app, wanted), [worker for worker in workers if worker.takes_jobs]
     slots = slots_for(work, query.within or WITHIN)
     return {
         "workers": ceil(slots / (query.slots or _slots_of_one(workers))), "slots": slots,
-        "workers_now": len(workers), "slots_now": slots_now, "active": work.active, "waiting": work.waiting,
-        "rate": round(work.rate, 3), "run": work.run,
+        "workers_now": len(taking), "slots_now": sum(worker.slots for worker in taking),
+        "active": work.active, "waiting": work.waiting, "rate": round(work.rate, 3), "run": work.run,
     }  # fmt: skip
 
 

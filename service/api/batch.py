@@ -85,7 +85,7 @@ class _Run(NamedTuple):
     options: dict[str, Any]
     places: list[int]
     """Their places in the request."""
-    payloads: list[JSONText]
+    payloads: list[Any]
 
 
 _PLAIN: Final = ("task", "payload")
@@ -119,8 +119,8 @@ async def _create(site: Site, asked: Asked[None, BatchRequest]) -> Answer:
 def _read(asked: Asked[None, BatchRequest], found: dict[int, Sent]) -> list[_Run]:
     """The jobs that are well-formed; what is wrong with the others goes into ``found``."""
     jobs: list[Any] = asked.body.jobs
-    runs: list[_Run] = []
-    task, options = "", _NONE
+    runs, places, payloads = list[_Run](), list[int](), list[Any]()
+    task, options = "", _NONE  # of the last run; no task has this name
     for index, job in enumerate(jobs):
         if type(job) is dict and len(job) == len(_PLAIN) and "payload" in job and _is_name(job.get("task")):
             name, payload, given = job["task"], job["payload"], _NONE  # as most are: nothing to be checked
@@ -132,12 +132,11 @@ def _read(asked: Asked[None, BatchRequest], found: dict[int, Sent]) -> list[_Run
                 found[index] = Invalid([_below(index, each) for each in errors], "job", count)
                 continue
             name, payload, given = body.task, body.payload, body.options()
-        if not runs or name != task or given != options:
-            task, options = name, given
-            runs.append(_Run(name, given, [], []))
-        run = runs[-1]
-        run.places.append(index)
-        run.payloads.append(JSONText(encoded(payload)))
+        if name != task or given != options:
+            task, options, places, payloads = name, given, [], []
+            runs.append(_Run(name, given, places, payloads))
+        places.append(index)
+        payloads.append(payload)
     return runs
 
 
@@ -180,7 +179,7 @@ async def _send(app: App, queue: str, run: _Run, *, together: bool) -> Sequence[
     )
     if together and not decided and len(run.payloads) > 1:
         try:
-            return await app.enqueue_many(queue, run.task, run.payloads, **run.options)
+            return await app.enqueue_many(queue, run.task, JSONText(encoded(run.payloads)), **run.options)
         except _BEFORE:
             pass  # none was sent: one by one, each gets what is its own
         except StreamqError as error:
@@ -189,9 +188,9 @@ async def _send(app: App, queue: str, run: _Run, *, together: bool) -> Sequence[
     return await asyncio.gather(*(_send_one(app, queue, run, at, payload) for at, payload in pairs))
 
 
-async def _send_one(app: App, queue: str, run: _Run, at: int, payload: JSONText) -> Sent:
+async def _send_one(app: App, queue: str, run: _Run, at: int, payload: Any) -> Sent:
     try:
-        return await app.enqueue(queue, run.task, payload, **run.options)
+        return await app.enqueue(queue, run.task, JSONText(encoded(payload)), **run.options)
     except InvalidPayload as error:
         return Invalid(of_payload(error, f"/jobs/{at}/payload"), "job")
     except StreamqError as error:

@@ -147,13 +147,13 @@ async def _sizes(app: App, queue: str) -> list[int]:
 
 async def _present(app: App, since: Any) -> Present:
     found = await app.statistics(since)
-    load, workers = _load(found.values()), await app.workers()
+    load, workers = _load(found.values()), [each for each in await app.workers() if each.takes_jobs]
     counts = await asyncio.gather(*(app.queue(name).counts() for name in await app.queues()))
     server = await app.server()
     return {
         "rate": round(load.rate, 3), "peak": round(max(load.rate, load.peak), 3), "handler": load.handler,
         "payload": await _payload(app, found.values()), "delayed": sum(each.delayed for each in counts),
-        "workers": len(workers), "slots": sum(worker.concurrency for worker in workers),
+        "workers": len(workers), "slots": sum(worker.slots for worker in workers),
         "memory": server.memory, "memory_limit": server.memory_limit,
     }  # fmt: skip
 

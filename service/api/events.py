@@ -19,6 +19,7 @@ from aiohttp import web
 from ..dashboard.feed import Feed
 from ..http.auth import Scope
 from ..http.marks import marked
+from ..http.narrowed import by_its_handler
 from ..http.problems import Problem, ProblemType
 from ..http.route import Asked, Route, Success
 from ..site import Site
@@ -40,7 +41,7 @@ _HEADERS: Final = {"Content-Type": "text/event-stream", "X-Accel-Buffering": "no
 async def stream(site: Site, asked: Asked[None, None]) -> web.StreamResponse:
     """Until the browser or the service goes."""
     refuse_too_many(site.feed, asked.caller)
-    with site.feed.watch(asked.caller) as watcher:
+    with site.feed.watch(asked.caller, asked.queues) as watcher:
         return await sent(site, asked.request, watcher.frames(HEARTBEAT))
 
 
@@ -86,6 +87,7 @@ def _drop(request: web.Request) -> None:
 ROUTES: Final = (
     Route(
         method="GET", path="/api/v1/events", handler=stream, scope=Scope.READ, is_stream=True,
+        narrowed=by_its_handler,
         summary="begins with a snapshot, so one resumed by `Last-Event-ID` has missed nothing",
         answers=(Success(200, "The live counts", dict[str, Any], media="text/event-stream"),),
         problems=(TOO_MANY_WATCHERS, HAS_ITS_SHARE),

@@ -8,6 +8,7 @@ from typing_extensions import TypedDict  # pydantic takes typing's own from Pyth
 
 from ..http.auth import Scope
 from ..http.failures import OUTAGES
+from ..http.narrowed import items_by
 from ..http.route import Asked, Route, Success
 from ..site import Site
 from .queues import PATH, QUEUE_NOT_FOUND, known_queue
@@ -49,7 +50,7 @@ async def of_queue(site: Site, asked: Asked[None, None]) -> dict[str, Any]:
 
 ROUTES: Final = (
     Route(
-        method="GET", path="/api/v1/failures", handler=index, scope=Scope.READ,
+        method="GET", path="/api/v1/failures", handler=index, scope=Scope.READ, narrowed=items_by("queue"),
         summary="failed jobs by their kinds, of all queues",
         answers=(Success(200, "The kinds", FailureList),), problems=OUTAGES,
     ),

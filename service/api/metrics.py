@@ -23,6 +23,7 @@ from ..http.route import Asked, Route, Success
 from ..lately import Lately
 from ..messaging.figures import BY_CHANNEL, COUNTS
 from ..messaging.reports import Reports
+from ..room import Room
 from ..site import Site
 from .exposition import CONTENT_TYPE, Family, text_of
 
@@ -39,8 +40,8 @@ AT_ONCE: Final = 20
 class Metrics:
     """Those of an app."""
 
-    def __init__(self, app: App, lately: Lately) -> None:
-        self._app, self._lately = app, lately
+    def __init__(self, app: App, lately: Lately, room: Room) -> None:
+        self._app, self._lately, self._room = app, lately, room
 
     async def text(self) -> bytes:
         """All of them; where the server cannot be reached, that it cannot."""
@@ -70,7 +71,7 @@ class Metrics:
         ]  # fmt: skip
 
     async def _of_server(self) -> list[Family]:
-        server = await self._app.server()
+        server = await self._room.state()
         memory = Family("streamq_server_memory_bytes", "Memory that the queue server uses")
         memory.add(server.memory)
         limit = Family(
@@ -126,8 +127,8 @@ def _of_queues(
     )
     oldest = Family("streamq_oldest_waiting_age_seconds", "For how long the first waiting job has waited")
     rests = Family("streamq_queue_paused", "Whether the queue is paused: 1 or 0")
-    served = Family("streamq_queue_workers", "Workers that serve the queue")
-    serving = Counter(queue for worker in workers for queue in worker.queues)
+    served = Family("streamq_queue_workers", "Workers that serve the queue and take new jobs")
+    serving = Counter(queue for worker in workers if worker.takes_jobs for queue in worker.queues)
     others: Counter[str] = Counter()
     for name, count in counts.items():
         if name not in ages:
@@ -146,8 +147,8 @@ def _of_queues(
 def _of_workers(workers: Sequence[WorkerInfo], counts: Mapping[str, Counts]) -> list[Family]:
     number = Family("streamq_workers", "Workers that are registered")
     number.add(len(workers))
-    slots = Family("streamq_worker_slots", "Jobs that they may run at once")
-    slots.add(sum(worker.concurrency for worker in workers))
+    slots = Family("streamq_worker_slots", "Jobs that run at once with them, as many as may")
+    slots.add(sum(worker.slots for worker in workers))
     busy = Family("streamq_worker_slots_busy", "Jobs that they have")
     busy.add(sum(count.active for count in counts.values()))
     overdue = Family(
@@ -173,7 +174,7 @@ def _of_attempts(totals: Mapping[str, Totals]) -> list[Family]:
 async def show(site: Site, asked: Asked[None, None]) -> web.Response:
     """Also while the queue server is away."""
     headers = marked(asked.request, {"Content-Type": CONTENT_TYPE})
-    return web.Response(body=await Metrics(site.engine, site.lately).text(), headers=headers)
+    return web.Response(body=await Metrics(site.engine, site.lately, site.room).text(), headers=headers)
 
 
 ROUTES: Final = (

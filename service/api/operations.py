@@ -23,6 +23,7 @@ from ..http.auth import Scope
 from ..http.failures import OF_ENGINE, OUTAGES
 from ..http.fields import Invalid, field_error
 from ..http.inputs import INTEGER, Request
+from ..http.narrowed import items_by
 from ..http.route import Asked, Route, Success
 from ..site import Site
 from .changes import Line
@@ -220,7 +221,7 @@ ROUTES: Final = (
         ),
     ),
     Route(
-        method="GET", path=OPERATIONS, handler=index, scope=Scope.READ,
+        method="GET", path=OPERATIONS, handler=index, scope=Scope.READ, narrowed=items_by("queue"),
         summary="the background operations that run, or ended in the last day",
         answers=(Success(200, "The operations", OperationList),), problems=OUTAGES,
     ),

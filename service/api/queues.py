@@ -13,6 +13,7 @@ from streamq import App, Counts, Queue, Steering
 
 from ..http.auth import Scope
 from ..http.failures import OUTAGES
+from ..http.narrowed import items_by
 from ..http.problems import Problem, ProblemType
 from ..http.route import Asked, Route, Success
 from ..site import Site
@@ -115,7 +116,7 @@ def _document(name: str, counts: Counts, told: Steering, overdue: int) -> dict[s
 ROUTES: Final = (
     Route(
         method="GET", path=PATH, handler=index, scope=Scope.READ,
-        summary="the queues with their counts and pauses",
+        summary="the queues with their counts and pauses", narrowed=items_by("name"),
         answers=(Success(200, "The queues", Queues),), problems=OUTAGES,
     ),
     Route(

@@ -37,8 +37,8 @@ class SlowDocument(TypedDict):
 
 class SlowList(TypedDict):
     """What is `running`, as workers told it with their last beats, and what has `finished` in the last hour, the
-    longest first. Of the records that are kept, the latest of each queue were `looked_at`; `complete` says whether
-    those are all of the hour."""
+    longest first, also where no record of it is kept. So many were `looked_at`; `complete` says whether none that ran
+    longer can be missing: where workers count nothing, the latest records of each queue are all that is known."""
 
     running: list[SlowDocument]
     finished: list[SlowDocument]

@@ -23,6 +23,7 @@ from streamq.times import NoTime, parse_rfc3339
 from ..http.auth import Scope
 from ..http.failures import OF_ENGINE, OUTAGES
 from ..http.inputs import Request, said
+from ..http.narrowed import Queues, by_its_handler, others
 from ..http.route import Asked, Route, Success
 from ..site import Site
 from .message_stats import By, MessageFigures, MessagePoint, message_stats
@@ -68,9 +69,12 @@ class AllStatsQuery(StatsQuery):
 
 
 class QueueStatsQuery(StatsQuery):
-    """The same, of one `task` alone where that is named."""
+    """The same, of one `task` alone where that is named, or of one `group`: a tenant, or `*` for those that are not
+    told apart. With `by=group` the groups are told too."""
 
     task: str | None = Field(default=None, min_length=1, max_length=200)
+    group: str | None = Field(default=None, min_length=1, max_length=128)
+    by: Literal["group"] | None = None
 
 
 # -- what is answered --------------------------------------------------------------------------------------------
@@ -106,7 +110,8 @@ class PointDocument(FiguresDocument):
 
 
 class StatsDocument(TypedDict):
-    """The statistics of a queue: in all, by task, and step by step. `step` is in seconds."""
+    """The statistics of a queue: in all, by task, and step by step. `step` is in seconds. Of `groups` the busiest are
+    told apart, by tenant, where they were asked for."""
 
     queue: str
     task: str | None
@@ -115,6 +120,8 @@ class StatsDocument(TypedDict):
     step: int
     total: FiguresDocument
     tasks: dict[str, FiguresDocument]
+    group: str | None
+    groups: dict[str, FiguresDocument]
     points: list[PointDocument]
 
 
@@ -143,26 +150,37 @@ class AllStats(TypedDict):
 
 async def index(site: Site, asked: Asked[AllStatsQuery, None]) -> dict[str, Any]:
     """By queue, or as is asked."""
-    look = partial(_found, site, asked.query)
-    question = ("stats", *asked.query.model_dump().values())
+    look = partial(_found, site, asked.query, asked.queues)
+    question = ("stats", asked.queues, *asked.query.model_dump().values())
     return await site.lately.told(question, FRESH, look)
 
 
-async def _found(site: Site, query: AllStatsQuery) -> dict[str, Any]:
+async def _found(site: Site, query: AllStatsQuery, queues: Queues | None) -> dict[str, Any]:
+    """Messages are of no queue: a key for some queues is told nothing of them."""
     engine, (since, until, step) = site.engine, (query.since, query.until, query.step)
     if query.by == "queue":
-        return {"by": query.by, **(await engine.overall(since, until, step=step)).asdict()}
+        return {"by": query.by, **(await engine.overall(since, until, step=step, queues=queues)).asdict()}
+    if query.by is not None and queues is not None:
+        raise others(queues)
     if query.by is not None:
         return await message_stats(engine, site.workspace_names, query.by, since, until, step)
     found = await engine.statistics(since, until, step=step)
-    return {"data": [statistics.asdict() for statistics in found.values()]}
+    return {"data": [each.asdict() for name, each in found.items() if queues is None or name in queues]}
 
 
 async def show(site: Site, asked: Asked[QueueStatsQuery, None]) -> dict[str, Any]:
     """Of one queue."""
     query = asked.query
     queue = await known_queue(site.engine, asked.request)
-    return (await queue.statistics(query.since, query.until, step=query.step, task=query.task)).asdict()
+    found = await queue.statistics(
+        query.since,
+        query.until,
+        step=query.step,
+        task=query.task,
+        group=query.group,
+        by_group=query.by == "group",
+    )
+    return found.asdict()
 
 
 _REFUSALS: Final = (OF_ENGINE[WindowNotKept], OF_ENGINE[UsageError], *OUTAGES)
@@ -170,12 +188,13 @@ _REFUSALS: Final = (OF_ENGINE[WindowNotKept], OF_ENGINE[UsageError], *OUTAGES)
 ROUTES: Final = (
     Route(
         method="GET", path=STATS, handler=index, scope=Scope.READ, query=AllStatsQuery,
+        narrowed=by_its_handler,
         summary="what the jobs of all queues came to in some time, and how long they waited and ran",
         answers=(Success(200, "The statistics", AllStats),), problems=_REFUSALS,
     ),
     Route(
         method="GET", path=PATH + "/{queue}/stats", handler=show, scope=Scope.READ, query=QueueStatsQuery,
-        summary="the same of one queue, or of one task in it",
+        summary="the same of one queue, of one task or group in it, or by group",
         answers=(Success(200, "The statistics", StatsDocument),), problems=(QUEUE_NOT_FOUND, *_REFUSALS),
     ),
 )  # fmt: skip

@@ -10,6 +10,7 @@ from streamq import TaskNotFound
 
 from ..http.auth import Scope
 from ..http.failures import OF_ENGINE, OUTAGES
+from ..http.narrowed import items_by
 from ..http.route import Asked, Route, Success
 from ..site import Site
 
@@ -56,7 +57,7 @@ async def show(site: Site, asked: Asked[None, None]) -> dict[str, Any]:
 
 ROUTES: Final = (
     Route(
-        method="GET", path="/api/v1/tasks", handler=index, scope=Scope.READ,
+        method="GET", path="/api/v1/tasks", handler=index, scope=Scope.READ, narrowed=items_by("queue"),
         summary="the tasks of all workers, with the JSON Schemas of their payloads",
         answers=(Success(200, "The tasks", TaskList),), problems=OUTAGES,
     ),

@@ -9,6 +9,7 @@ from typing_extensions import TypedDict  # pydantic takes typing's own from Pyth
 
 from streamq import RemoteWorker, WorkerNotFound, WorkerStopping
 
+from ..http import narrowed
 from ..http.auth import Scope
 from ..http.failures import OF_ENGINE, OUTAGES
 from ..http.route import Asked, Route, Success
@@ -19,7 +20,7 @@ _ONE: Final = _PATH + "/{id}"
 
 
 class Running(TypedDict):
-    """A job whose handler runs, and since when."""
+    """A job whose handler runs, and since when; of one that is overdue, since its attempt was judged."""
 
     job: str
     queue: str
@@ -31,7 +32,8 @@ class Worker(TypedDict):
     """What a worker says of itself, and with each beat of what it does: `state` is `working`, `quiet` or `stopping`,
     `busy` of its `concurrency` slots are taken, of what is `running` the 20 that run longest are told, `memory` is in
     bytes, `loop_lag` and `round_trip` in seconds. They are null until it has told them. `asked` is what it was told
-    to do: `quiet`, `stop`, or nothing."""
+    to do: `quiet`, `stop`, or nothing. One that `takes_jobs` has as many `slots` as its concurrency; of one that takes
+    no more they are those that still run."""
 
     name: str
     host: str
@@ -40,9 +42,11 @@ class Worker(TypedDict):
     concurrency: int
     started_at: str
     version: str
-    overdue: list[dict[str, Any]]
+    overdue: list[Running]
     notes: list[dict[str, Any]]
     asked: str
+    takes_jobs: bool
+    slots: int
     seen_at: str | None
     state: str | None
     busy: int | None
@@ -89,12 +93,12 @@ _ACTS: Final = {
 
 ROUTES: Final = (
     Route(
-        method="GET", path=_PATH, handler=index, scope=Scope.READ,
+        method="GET", path=_PATH, handler=index, scope=Scope.READ, narrowed=narrowed.workers,
         summary="the workers that are registered, with what they do now",
         answers=(Success(200, "The workers", Workers),), problems=OUTAGES,
     ),
     Route(
-        method="GET", path=_ONE, handler=show, scope=Scope.READ,
+        method="GET", path=_ONE, handler=show, scope=Scope.READ, narrowed=narrowed.worker,
         summary="one worker",
         answers=(Success(200, "The worker", Worker),), problems=(OF_ENGINE[WorkerNotFound], *OUTAGES),
     ),

@@ -1,7 +1,8 @@
 """Live counts: one sampler for each process, fanned out to every browser that watches.
 
 It asks the server only while somebody watches. Each browser has a bounded queue of events, encoded once for
-all; one that reads too slowly loses its queue and gets a fresh snapshot, and never slows the sampler.
+all who may see the same; one that reads too slowly loses its queue and gets a fresh snapshot, and never slows the
+sampler.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from streamq import App, Unavailable
 from streamq.times import rfc3339
 
 from ..clock import now
+from ..http import narrowed
 from ..http.failures import outage
+from ..http.narrowed import Queues
 
 log = logging.getLogger("streamq.feed")
 
@@ -32,9 +35,10 @@ Sample = dict[str, Any]
 
 
 class Watcher:
-    """One browser's bounded queue of events."""
+    """One browser's bounded queue of events, of the ``queues`` that its key is for, or of all."""
 
-    def __init__(self) -> None:
+    def __init__(self, queues: Queues | None = None) -> None:
+        self.queues = queues
         self._events: asyncio.Queue[bytes | None] = asyncio.Queue(BACKLOG)
 
     @property
@@ -96,11 +100,11 @@ class Feed:
         return self._of[caller] >= self._share
 
     @contextmanager
-    def watch(self, caller: bytes = b"") -> Iterator[Watcher]:
-        """Follow the counts; the first event is a snapshot."""
-        watcher = Watcher()
+    def watch(self, caller: bytes = b"", queues: Queues | None = None) -> Iterator[Watcher]:
+        """Follow the counts, of some queues alone where they are named; the first event is a snapshot."""
+        watcher = Watcher(queues)
         if self._last is not None:
-            watcher.offer(_frame(self._number, "snapshot", self._last), b"")
+            watcher.offer(_frame(self._number, "snapshot", self._last, queues), b"")
         self._watchers.add(watcher)
         self._of[caller] += 1
         if self._sampler is None:
@@ -139,10 +143,14 @@ class Feed:
         name, event, sample = await self._next()
         self._last = sample
         self._number += 1
-        frame = _frame(self._number, name, event)
-        snapshot = frame if sample is None else _frame(self._number, "snapshot", sample)
+        frames: dict[Queues | None, tuple[bytes, bytes]] = {}
         for watcher in self._watchers:
-            watcher.offer(frame, snapshot)
+            queues = watcher.queues
+            if queues not in frames:
+                frame = _frame(self._number, name, event, queues)
+                fresh = frame if sample is None else _frame(self._number, "snapshot", sample, queues)
+                frames[queues] = frame, fresh
+            watcher.offer(*frames[queues])
         return name
 
     async def _next(self) -> tuple[str, Sample, Sample | None]:
@@ -194,5 +202,6 @@ def _difference(old: Sample, new: Sample) -> Sample:
     return {"at": new["at"], "queues": {**queues, **gone}, **others}
 
 
-def _frame(number: int, name: str, data: Sample) -> bytes:
+def _frame(number: int, name: str, data: Sample, queues: Queues | None = None) -> bytes:
+    data = data if queues is None else narrowed.sample(data, queues)
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (number, name.encode(), orjson.dumps(data))

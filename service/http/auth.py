@@ -26,7 +26,8 @@ from streamq import ConfigurationError, Settings, is_loopback
 
 from .failures import Guard
 from .marks import add
-from .problems import INSUFFICIENT_SCOPE, KEY_RATE, OTHER_QUEUES, UNAUTHORIZED, Problem
+from .narrowed import QUEUES, others
+from .problems import INSUFFICIENT_SCOPE, KEY_RATE, UNAUTHORIZED, Problem
 
 
 class Scope(IntEnum):
@@ -211,10 +212,11 @@ def _who(keys: Ring, request: web.Request) -> tuple[Holder | User | None, str]:
     return None if kind else keys.user(request), ""
 
 
-def keyed(keys: Ring, needed: Scope) -> Guard:
+def keyed(keys: Ring, needed: Scope, *, is_narrowed: bool = False) -> Guard:
     """A guard that asks for a bearer key: 401 without a valid one, 403 when it is not for that, 429 above its rate.
 
-    It says whose a request is by the digest of the key.
+    It says whose a request is by the digest of the key. What ``is_narrowed`` is answered to a key for some queues, too,
+    of these alone.
     """
 
     def check(request: web.Request) -> bytes:
@@ -227,8 +229,9 @@ def keyed(keys: Ring, needed: Scope) -> Guard:
         if isinstance(holder, User):
             return holder
         if holder.queues and request.match_info.get("queue") not in holder.queues:
-            detail = f"This key is for {', '.join(holder.queues)}: ask below /api/v1/queues/ of one of them."
-            raise Problem(OTHER_QUEUES, detail, queues=list(holder.queues))
+            request[QUEUES] = frozenset(holder.queues)
+            if not is_narrowed:
+                raise others(request[QUEUES])
         wait = holder.wait() if holder.wait is not None else 0.0
         if holder.told is not None:
             add(request, holder.told())

@@ -144,7 +144,8 @@ def _security(route: AnyRoute, *, needs_keys: bool) -> list[dict[str, list[str]]
 def _needs(route: AnyRoute) -> str:
     if route.scope is None:
         return "Needs no key."
-    return f"Needs a key with the scope `{route.scope.name.lower()}`."
+    narrowed = " One for some queues is told of these alone." if route.narrowed is not None else ""
+    return f"Needs a key with the scope `{route.scope.name.lower()}`.{narrowed}"
 
 
 # -- names -------------------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from .failures import STRANGERS, Guard, Handler
 from .fields import FieldError, Invalid, given_twice, of_model, unknown_fields
 from .kept import knows
 from .marks import marked
+from .narrowed import QUEUES, Narrow, Queues
 from .problems import (
     BAD_IDEMPOTENCY_KEY,
     IDEMPOTENCY_KEY,
@@ -85,6 +86,8 @@ class Asked(NamedTuple, Generic[Q, B]):
     """Seconds that the caller is ready to wait for a job's end."""
     key: str | None = None
     """Its ``Idempotency-Key``."""
+    queues: Queues | None = None
+    """Those that the key of the caller is for, where it asks of all and its key is not for all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +117,8 @@ class Route(Generic[S, Q, B]):
     is_stream: bool = False
     """It has no end, so nothing can tell its length: there is no HEAD."""
     without_keys: Callers = Callers.THIS_MACHINE
+    narrowed: Narrow | None = None
+    """Makes an answer of all queues one of those that the caller's key is for; without it such a key is refused."""
 
     @property
     def says_json(self) -> bool:
@@ -164,6 +169,10 @@ Acting = Callable[[bytes], AbstractContextManager[None]]
 """What holds while a caller acts, by the digest of the key."""
 
 
+Tracing = Callable[[web.Request], AbstractContextManager[None]]
+"""What holds while a request is answered, by its headers."""
+
+
 def nobody(_caller: bytes) -> AbstractContextManager[None]:
     """It is not noted who acts."""
     return nullcontext()
@@ -172,14 +181,18 @@ def nobody(_caller: bytes) -> AbstractContextManager[None]:
 def register(
     application: web.Application, routes: Iterable[AnyRoute], site: Any, guard_of: Callable[[AnyRoute], Guard],
     *, max_body: int, base_path: str = "", context: Context = None, acting: Acting = nobody,
+    tracing: Tracing | None = None,
 ) -> None:  # fmt: skip
     """Serve the routes with ``site`` as what their handlers find; a body may have ``max_body`` bytes.
 
-    ``context`` is what the models' validators find: bounds that are settings. ``acting`` says who acts.
+    ``context`` is what the models' validators find: bounds that are settings. ``acting`` says who acts,
+    and ``tracing`` in which trace, where it is told.
     """
     for route in routes:
         check = _checking(route, context)
         handler = _by_caller(route.handler, acting) if route.steers else route.handler
+        if tracing is not None and route.method != "GET":
+            handler = _in_its_trace(handler, tracing)
         answer = _answering(route, handler, site, guard_of(route), check, max_body * route.bodies)
         path = base_path + route.path
         application.router.add_route(route.method, path, answer, expect_handler=await_body)
@@ -221,6 +234,16 @@ def _by_caller(handler: Callable[[Any, Asked[Any, Any]], Awaitable[Any]], acting
     return act
 
 
+def _in_its_trace(handler: Callable[[Any, Asked[Any, Any]], Awaitable[Any]], tracing: Tracing) -> Any:
+    """What the handler sends is in the trace of the caller."""
+
+    async def act(site: Any, asked: Asked[Any, Any]) -> Any:
+        with tracing(asked.request):
+            return await handler(site, asked)
+
+    return act
+
+
 def _answering(
     route: AnyRoute, handler: Any, site: Any, guard: Guard, checked: Check, max_body: int
 ) -> Handler:
@@ -228,7 +251,7 @@ def _answering(
     status = route.answers[0].status
     says_json, makes_a_job, has_body = route.says_json, route.makes_a_job, route.body is not None
     reads_key, is_idempotent = route.reads_key, route.is_idempotent
-    may_be_empty, is_read = route.body_may_be_empty, route.method == "GET"
+    may_be_empty, is_read, narrowed = route.body_may_be_empty, route.method == "GET", route.narrowed
 
     async def answer(request: web.Request) -> web.StreamResponse:
         caller, wait, key = guard(request), None, None
@@ -240,7 +263,10 @@ def _answering(
             key = idempotency_key(request, taken=is_idempotent)
         sent = await read_json(request, max_body, may_be_empty=may_be_empty) if has_body else None
         query, body = checked(request, sent)
-        given = await handler(site, Asked(request, caller, query, body, wait, key))
+        queues = request.get(QUEUES) if narrowed else None
+        given = await handler(site, Asked(request, caller, query, body, wait, key, queues))
+        if queues is not None and narrowed is not None:
+            given = narrowed(given, queues)
         if type(given) is Answer:
             return JSONAnswer(*given) if not is_read else _if_new(request, given)
         return given if isinstance(given, web.StreamResponse) else JSONAnswer(given, status)

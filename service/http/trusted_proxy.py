@@ -1,12 +1,13 @@
 """Those whom a proxy has let in: it names them in a header, and only proxies at named addresses are believed.
 
-The proxy must take that header out of what its callers send. Whoever asks without a proxy, or by one at another
-address, needs a key, whatever the header says.
+Their groups, by which their scopes go, it may name in another. The proxy must take both out of what its
+callers send. Whoever asks without a proxy, or by one at another address, needs a key, whatever the header says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -19,6 +20,10 @@ from .problems import CROSS_SITE, Problem
 
 LONGEST: Final = 200
 """Characters of a name: as many as an actor has in the audit trail."""
+ALL: Final = "*"
+"""Stands for whoever is in no other group."""
+_BETWEEN: Final = re.compile(r"[,|]")
+"""What parts groups: a comma, or as some proxies do it a bar."""
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _OURS: Final = ("same-origin", "none")
 
@@ -26,15 +31,22 @@ Networks = Sequence[IPv4Network | IPv6Network]
 
 
 class TrustedProxy:
-    """Proxies at these addresses or networks, which name in ``header`` who asks, and what those may do."""
+    """Proxies at these addresses or networks, which name in ``header`` who asks, and in ``groups_header`` their groups.
 
-    def __init__(self, addresses: Sequence[str], header: str, scope: Scope) -> None:
+    ``scopes`` says what the members of a group may do, ``*`` what all others may. Without a header of groups, nobody is
+    in any.
+    """
+
+    def __init__(
+        self, addresses: Sequence[str], header: str, scopes: Mapping[str, Scope], groups_header: str = ""
+    ) -> None:
         networks: Networks = [ip_network(each) for each in addresses]
-        self._header, self._scope = header, scope
+        self._header, self._scopes, self._groups_header = header, scopes, groups_header
         self._trusts = lru_cache(256)(lambda remote: _is_in(remote, networks))
 
     def user(self, request: web.Request) -> User | None:
-        """Whom the proxy has named; None where no such proxy asks, or names nobody, or more than one.
+        """Whom the proxy has named; None where no such proxy asks, or names nobody, or more than one, or somebody whose
+        groups may do nothing.
 
         Raises ``Problem`` 403 where another web page asks for a change: the proxy knows browsers by their cookies.
         """
@@ -42,13 +54,23 @@ class TrustedProxy:
         if len(named) != 1 or not self._trusts(request.remote or ""):
             return None
         name = named[0].strip()
-        if not (name and name.isprintable() and len(name) <= LONGEST):
+        scope = self._scope(request)
+        if scope is None or not (name and name.isprintable() and len(name) <= LONGEST):
             return None
         if request.method not in _READS and request.headers.get("Sec-Fetch-Site", "none") not in _OURS:
             raise Problem(CROSS_SITE, "No other web page may change anything here.")
         user = User(sha256(f"proxy {name}".encode()).digest())
-        user.name, user.scope = name, self._scope
+        user.name, user.scope = name, scope
         return user
+
+    def _scope(self, request: web.Request) -> Scope | None:
+        """The highest of the groups that are named. Of two headers one may be the caller's own: neither counts."""
+        named = request.headers.getall(self._groups_header, []) if self._groups_header else []
+        groups = _BETWEEN.split(named[0]) if len(named) == 1 else []
+        scopes = [
+            self._scopes[group] for each in groups if (group := each.strip()) in self._scopes and group != ALL
+        ]
+        return max(scopes, default=self._scopes.get(ALL))
 
 
 def _is_in(remote: str, networks: Networks) -> bool:

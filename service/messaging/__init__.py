@@ -11,6 +11,7 @@ from streamq import App
 
 from ..intake.intake import opened as intake
 from ..settings import ServiceSettings
+from ..traces import switch_on
 from . import ai, email, rows, sms
 from .allowed import ALLOWED, Allowed
 from .channel import Channel
@@ -34,6 +35,7 @@ def messaging_app(settings: ServiceSettings) -> App:
     app = App(settings, lifespan=_opened)
     for channel in CHANNELS:
         channel.declare(app, settings)
+    switch_on(app, settings)
     return app
 
 

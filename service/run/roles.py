@@ -19,6 +19,7 @@ from ..http.serve import address, bind, serving
 from ..sandbox.provider import build_sandbox
 from ..sandbox.reporting import Reporting
 from ..settings import ServiceSettings
+from ..traces import switch_on
 
 log = logging.getLogger("streamq.api")
 
@@ -36,6 +37,7 @@ async def api(app: str | None, given: dict[str, Any]) -> None:
     """Serve the API and the dashboard until a signal. Raises ``ConfigurationError``."""
     engine = app_of(app)
     settings = configured(engine, ServiceSettings, given)
+    switch_on(engine, settings)
     await check_open(settings)
     with stoppable(), bind(settings.host, settings.port) as listener:
         async with engine, serving(build_app(engine, settings), listener):

@@ -25,6 +25,7 @@ from ..sandbox.ledger import Ledger
 from ..sandbox.provider import build_sandbox
 from ..sandbox.reporting import Reporting
 from ..settings import SIMULATED, ServiceSettings
+from ..traces import switch_on
 from .roles import app_of
 from .screen import start_screen
 
@@ -56,6 +57,7 @@ async def up(options: Options) -> None:
     """Run until a signal. Raises ``ConfigurationError``, and ``Unavailable`` when the server stays away."""
     app = app_of(options.app)
     settings = configured(app, ServiceSettings, options.given)
+    switch_on(app, settings)
     check_queues(app)
     with stoppable() as stop:
         async with AsyncExitStack() as stack:

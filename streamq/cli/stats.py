@@ -25,11 +25,13 @@ BARS: Final = "▁▂▃▄▅▆▇█"
 @click.option("--until", cls=Option, type=MOMENT, metavar="DURATION|TIME", help="Until when. Default: now.")
 @click.option("--step", cls=Option, type=DURATION, metavar="DURATION", help="Of a point. Default: what fits.")
 @click.option("--task", cls=Option, type=TASK, metavar="TASK", help="Of a queue, only the jobs of this task.")
+@click.option("--group", cls=Option, metavar="TENANT", help="Of a queue, only the jobs of this group.")
+@click.option("--groups", "by_group", is_flag=True, help="Of a queue, by group and not by task.")
 @server
 @as_json
 def stats(
     queue: str | None, since: Any, until: float | datetime | None, step: float | None, task: str | None,
-    as_json: bool, **options: Any,
+    group: str | None, by_group: bool, as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Show what the jobs of some time came to, and how long they waited and ran: of all queues, or by task.
 
@@ -37,15 +39,18 @@ def stats(
     Examples:
       streamq stats
       streamq stats sms --since 12h --task send_sms
+      streamq stats sms --groups
     """
-    if task is not None and queue is None:
+    if queue is None and (task is not None or group is not None or by_group):
         raise streamq.UsageError("say of which queue: streamq stats QUEUE --task TASK")
 
     async def look(app: streamq.App) -> list[streamq.Statistics]:
         if queue is None:
             return [*(await app.statistics(since, until, step=step)).values()]
         await warn_of_unknown_task(app, task)
-        found = await app.queue(queue).statistics(since, until, step=step, task=task)
+        found = await app.queue(queue).statistics(
+            since, until, step=step, task=task, group=group, by_group=by_group
+        )
         if not found.total.ended:
             await refuse_unknown(app, queue)
         return [found]
@@ -57,10 +62,10 @@ def stats(
     elif queue is None:
         table([{"queue": each.queue, **_row(each.total)} for each in found], "no queue yet")
     else:
-        _show(found[0])
+        _show(found[0], "group" if by_group or group is not None else "task")
 
 
-def _show(found: streamq.Statistics) -> None:
+def _show(found: streamq.Statistics, by: str) -> None:
     say(f"{found.queue}, {_time(found.since)} to {_time(found.until)}; a bar is {_duration(found.step)}")
     rates = [point.figures.rate for point in found.points]
     say(f"ended    {bars(rates)}  at most {max(rates):,.1f} in a second")
@@ -68,8 +73,9 @@ def _show(found: streamq.Statistics) -> None:
     say(f"failing  {bars(bad)}  at most {max(bad):,}")
     waiting = [point.waiting or 0 for point in found.points]
     say(f"waiting  {bars(waiting)}  at most {max(waiting):,}")
-    rows = {"all": found.total, **found.tasks} if len(found.tasks) != 1 else found.tasks
-    table([{"task": name, **_row(figures)} for name, figures in rows.items()], "")
+    parts = found.tasks if by == "task" else found.groups
+    rows = {"all": found.total, **parts} if len(parts) != 1 else parts
+    table([{by: name, **_row(figures)} for name, figures in rows.items()], "")
 
 
 def _row(figures: streamq.Figures) -> dict[str, Any]:

@@ -75,59 +75,27 @@ def get(name: str, as_json: bool, **options: Any) -> None:
     shown_parts(with_app(options, look), as_json=as_json)
 
 
-def _on(
-    name: str, options: dict[str, Any], act: Callable[[streamq.RemoteWorker], Awaitable[None]], *, as_json: bool
-) -> None:  # fmt: skip
-    async def acted(app: streamq.App) -> dict[str, Any]:
+def _command(way: str, act: Callable[[streamq.RemoteWorker], Awaitable[None]], told: str) -> None:
+    """``streamq workers quiet NAME``, and the like: something is asked of a worker, and it is shown as it is then."""
+
+    async def acted(app: streamq.App, name: str) -> dict[str, Any]:
         worker = app.worker(name)
         await act(worker)
         return (await worker.status()).asdict()
 
-    shown_parts(with_app(options, acted), as_json=as_json)
+    @workers.command(way, help=f"{told}\n\n\b\nExample:\n  streamq workers {way} host-7-0a1b2c3d")
+    @click.argument("name", type=WORKER)
+    @by_actor
+    @server
+    @as_json
+    def command(name: str, as_json: bool, **options: Any) -> None:
+        shown_parts(with_app(options, lambda app: acted(app, name)), as_json=as_json)
 
 
-@workers.command()
-@click.argument("name", type=WORKER)
-@by_actor
-@server
-@as_json
-def quiet(name: str, as_json: bool, **options: Any) -> None:
-    """Let a worker take no new jobs; what runs there goes on.
-
-    \b
-    Example:
-      streamq workers quiet host-7-0a1b2c3d
-    """
-    _on(name, options, streamq.RemoteWorker.quiet, as_json=as_json)
-
-
-@workers.command()
-@click.argument("name", type=WORKER)
-@by_actor
-@server
-@as_json
-def resume(name: str, as_json: bool, **options: Any) -> None:
-    """Let a worker take jobs again.
-
-    \b
-    Example:
-      streamq workers resume host-7-0a1b2c3d
-    """
-    _on(name, options, streamq.RemoteWorker.resume, as_json=as_json)
-
-
-@workers.command()
-@click.argument("name", type=WORKER)
-@by_actor
-@server
-@as_json
-def stop(name: str, as_json: bool, **options: Any) -> None:
-    """End a worker as by SIGTERM: it takes no new jobs, and what runs there has the grace to end.
-
-    Whoever supervises its process may start another.
-
-    \b
-    Example:
-      streamq workers stop host-7-0a1b2c3d
-    """
-    _on(name, options, streamq.RemoteWorker.stop, as_json=as_json)
+_command("quiet", streamq.RemoteWorker.quiet, "Let a worker take no new jobs; what runs there goes on.")
+_command("resume", streamq.RemoteWorker.resume, "Let a worker take jobs again.")
+_command(
+    "stop", streamq.RemoteWorker.stop,
+    "End a worker as by SIGTERM: it takes no new jobs, and what runs there has the grace to end.\n\n"
+    "Whoever supervises its process may start another.",
+)  # fmt: skip

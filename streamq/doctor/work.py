@@ -106,22 +106,22 @@ async def look_at_notes(patient: Patient) -> list[Finding]:
 async def look_at_queues(patient: Patient) -> list[Finding]:
     """Jobs that wait on a queue which no worker serves, and delayed ones that nobody promotes."""
     findings = []
-    served = {queue for worker in patient.workers for queue in worker.queues}
     for queue in await patient.app.queues():
         try:
-            findings += await _of_queue(patient, queue, served=queue in served)
+            findings += await _of_queue(patient, queue)
         except Rejected:  # the check of its keys says why
             continue
     return findings
 
 
-async def _of_queue(patient: Patient, queue: str, *, served: bool) -> list[Finding]:
+async def _of_queue(patient: Patient, queue: str) -> list[Finding]:
+    serving = [worker for worker in patient.workers if queue in worker.queues]
     waiting = (await patient.app.queue(queue).counts()).waiting
     findings = []
-    if waiting and not served:
+    if waiting and not any(worker.takes_jobs for worker in serving):
         jobs = "1 job waits" if waiting == 1 else f"{waiting:,} jobs wait"
-        said = f"{jobs} on {queue!r} and no worker serves it"
-        remedy = f"start `streamq worker APP` with an APP that declares tasks on {queue!r}"
+        why, remedy = _unserved(queue, serving)
+        said = f"{jobs} on {queue!r} and {why}"
         findings.append(Finding("queues", "queue-unserved", "fail", said, remedy))
     store = patient.app.client.store
     late = await store.delayed.late(queue, LATE)
@@ -133,6 +133,18 @@ async def _of_queue(patient: Patient, queue: str, *, served: bool) -> list[Findi
         remedy = "start `streamq worker APP`, or `streamq scheduler`"
         findings.append(Finding("queues", "delayed-unpromoted", "fail", said, remedy))
     return findings
+
+
+def _unserved(queue: str, serving: Sequence[WorkerInfo]) -> tuple[str, str]:
+    """Why no worker takes its jobs, and what to do."""
+    start = f"start `streamq worker APP` with an APP that declares tasks on {queue!r}"
+    if not serving:
+        return "no worker serves it", start
+    names = ", ".join(worker.name for worker in serving[:3])
+    return (
+        f"its workers take no new jobs ({names})",
+        f"`streamq workers resume {serving[0].name}`, or {start}",
+    )
 
 
 async def look_at_tasks(patient: Patient) -> list[Finding]:

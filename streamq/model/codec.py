@@ -102,6 +102,8 @@ def storable(value: Any) -> bytes:
 
 LEVELS: Final = 200
 """Levels of nesting that may be written: pydantic reads little more, and a list of jobs adds some of its own."""
+SHORT: Final = 2 * LEVELS
+"""Bytes of JSON that cannot be nested more deeply than that, nor have more digits than may be written."""
 DIGITS: Final = 4_300
 """Digits that a written whole number may have: Python's default limit for reading one."""
 TOO_DEEP: Final = f"(not shown: nested more than {LEVELS} levels deep)"
@@ -124,7 +126,7 @@ def unreadable(raw: bytes) -> str:
 def too_deep(raw: bytes) -> bool:
     """Whether JSON is nested more than ``LEVELS`` levels deep."""
     # most is too short for that, or has too few brackets: no parser is needed
-    if len(raw) <= 2 * LEVELS or raw.count(b"[") + raw.count(b"{") <= LEVELS:
+    if len(raw) <= SHORT or raw.count(b"[") + raw.count(b"{") <= LEVELS:
         return False
     return "recursion limit" in _refusal(raw)
 

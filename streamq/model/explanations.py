@@ -171,9 +171,9 @@ def _task_paused(facts: Facts) -> Explanation | None:
 
 
 def _unknown(facts: Facts) -> Explanation | None:
-    if any(_knows(worker, facts.job) for worker in facts.serving):
+    if any(_knows(worker, facts.job) for worker in facts.taking):
         return None
-    count = len(facts.serving)
+    count = len(facts.taking)
     which = "the worker that serves" if count == 1 else f"none of the {count} workers that serve"
     verb = "does not know" if count == 1 else "knows"
     return Explanation("unknown-task", f"{which} queue {facts.job.queue!r} {verb} {_what(facts.job)}")
@@ -191,7 +191,7 @@ def _what(job: JobRecord) -> str:
 
 def _but_known(facts: Facts) -> str:
     """What an offer will come to, as far as it can be told."""
-    return "" if not facts.serving or _unknown(facts) else ", and there is one now that does"
+    return "" if not facts.taking or _unknown(facts) else ", and there is one now that does"
 
 
 def _alone(facts: Facts) -> Explanation | None:
@@ -264,7 +264,12 @@ REASONS: Final = (
     ),
     Reason("held", (_H,), "it was held, and waits again in a moment", _held),
     Reason("no-worker", (_W,), "no worker serves its queue, or those that did are lost", no_worker),
-    Reason("workers-quiet", (_W,), "the workers of its queue were asked to take no new jobs", workers_quiet),
+    Reason(
+        "workers-quiet",
+        (_W,),
+        "the workers of its queue take no new jobs: they are quiet, or stop",
+        workers_quiet,
+    ),
     Reason(
         "unknown-task", (_W,), "no worker that serves its queue knows its task, or that version", _unknown
     ),

@@ -119,9 +119,14 @@ class Facts:
         return [w for w in self.workers if self.job.queue in w.queues and w.name not in self.lost]
 
     @property
+    def taking(self) -> list[WorkerInfo]:
+        """Those of them that take new jobs."""
+        return [worker for worker in self.serving if worker.takes_jobs]
+
+    @property
     def slots(self) -> int:
-        """How many jobs those run at once."""
-        return sum(worker.concurrency for worker in self.serving)
+        """How many jobs they run at once: of those that take no more, what still runs there."""
+        return sum(worker.slots for worker in self.serving)
 
     @property
     def before(self) -> int:

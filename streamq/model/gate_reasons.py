@@ -56,8 +56,8 @@ def lease_used(facts: Facts) -> Explanation | None:
 def turn(facts: Facts) -> Explanation | None:
     if not _is_gated(facts) or facts.line < 0:
         return None
-    if not facts.serving:
-        return no_worker(facts)
+    if not facts.taking:
+        return no_worker(facts) or workers_quiet(facts)
     free = facts.active < facts.slots
     if facts.line == 0 and free and facts.turns <= 1:
         return Explanation(
@@ -92,9 +92,11 @@ def no_worker(facts: Facts) -> Explanation | None:
 
 
 def workers_quiet(facts: Facts) -> Explanation | None:
-    if not all(worker.asked for worker in facts.serving):
+    if facts.taking:
         return None
     names = [worker.name for worker in facts.serving]
     which = f"{', '.join(names[:3])}{' and others' if names[3:] else ''}"
-    text = f"the workers that serve queue {facts.job.queue!r} were asked to take no new jobs: {which}"
+    text = (
+        f"the workers that serve queue {facts.job.queue!r} take no new jobs, they are quiet or stop: {which}"
+    )
     return Explanation("workers-quiet", text)

@@ -224,6 +224,15 @@ class Keys:
         "expires in a day", "minutes:MINUTE",
     )  # fmt: skip
     hours = Key("hash", "the same of an hour", "expires in 90 days", "hours:HOUR")
+    grouped_minutes = Key(
+        "hash", "what the jobs of groups came to in a minute: tenant → counts and times (JSON)", "expires in a day",
+        "groups:minutes:MINUTE",
+    )  # fmt: skip
+    grouped_hours = Key("hash", "the same of an hour", "expires in 90 days", "groups:hours:HOUR")
+    slow = Key(
+        "zset", "the slowest jobs that ended in ten minutes (JSON), by how many ms each ran", "expires in 80 minutes",
+        "slow:NUMBER",
+    )  # fmt: skip
     totals = Key(
         "hash", "what all attempts of the queue came to: `*` → counts and times (JSON), which never fall",
         "until the queue is removed, or 90 days after the last attempt",
@@ -323,6 +332,18 @@ class Keys:
     def hour(self, number: int) -> str:
         """The key of the statistics of an hour."""
         return f"{self.hours}{number}"
+
+    def grouped_minute(self, number: int) -> str:
+        """The key of what the groups came to in a minute."""
+        return f"{self.grouped_minutes}{number}"
+
+    def grouped_hour(self, number: int) -> str:
+        """The key of the same of an hour."""
+        return f"{self.grouped_hours}{number}"
+
+    def slow_of(self, number: int) -> str:
+        """The key of the slowest jobs of ten minutes, by their number since the epoch."""
+        return f"{self.slow}{number}"
 
     def tallied_minute(self, number: int) -> str:
         """The key of what services counted in a minute."""

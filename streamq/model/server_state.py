@@ -26,22 +26,30 @@ class ServerState:
     """Whether the append-only file is ``on``, ``failing`` (it cannot be written) or ``off`` (a restart loses jobs)."""
     role: str | None
     """``master``, or what else it calls itself."""
+    clock_apart: float | None = None
+    """Seconds by which its clock is ahead of that of the host that asked; negative where it is behind."""
 
     def asdict(self) -> dict[str, Any]:
         """The state as JSON has it."""
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-def state_of(info: Mapping[str, str]) -> ServerState:
-    """The state by what INFO says, which may be nothing."""
+def state_of(info: Mapping[str, str], host_ms: float | None = None) -> ServerState:
+    """The state by what INFO says, which may be nothing; ``host_ms`` is when that was, by this host's clock."""
     return ServerState(
         _bytes(info.get("used_memory", "")), _bytes(info.get("maxmemory", "")), info.get("maxmemory_policy"),
-        _persistence(info), info.get("role"),
+        _persistence(info), info.get("role"), _apart(info.get("server_time_usec", ""), host_ms),
     )  # fmt: skip
 
 
 def _bytes(said: str) -> int:
     return int(said) if said.isdigit() else 0
+
+
+def _apart(micros: str, host_ms: float | None) -> float | None:
+    return (
+        round((int(micros) / 1000 - host_ms) / 1000, 3) if micros.isdigit() and host_ms is not None else None
+    )
 
 
 def _persistence(info: Mapping[str, str]) -> Persistence | None:

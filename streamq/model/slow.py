@@ -38,11 +38,11 @@ class SlowJobs:
     running: Sequence[SlowJob]
     """As workers told them with their last beats, each its 20 longest."""
     finished: Sequence[SlowJob]
-    """Of the last hour, as far as records are kept and were looked at."""
+    """Of the last hour, as workers told them; or as far as records are kept, where workers count nothing."""
     looked_at: int
-    """How many records were looked at."""
+    """How many of those were looked at."""
     complete: bool
-    """Whether those are all records of the hour."""
+    """Whether none of the hour that has run longer can be missing."""
 
     def asdict(self) -> dict[str, Any]:
         """The jobs as JSON has them."""

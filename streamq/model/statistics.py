@@ -31,6 +31,8 @@ TASKS: Final = 32
 or 50 KB where all names have 200 characters and all counts many digits."""
 SUBJECTS: Final = 256
 """Subjects of a service's tallies that a minute tells apart, and an hour: with 40 counts and buckets each, 100 KB."""
+GROUPS: Final = 100
+"""Groups of a queue that an hour tells apart, with its minutes: as many as an answer names."""
 NAME: Final = 200
 """Characters of a task's name, as many as enqueue lets it have: another program may write any."""
 OTHERS: Final = "*"
@@ -134,13 +136,19 @@ class Statistics:
     apart."""
     points: tuple[Point, ...] = ()
     """Step by step, the oldest first."""
+    group: str | None = None
+    """The group of which it tells; ``None`` for all jobs, those without a group too."""
+    groups: Mapping[str, Figures] = field(default_factory=dict)
+    """The same of the groups, the busiest first, where they were asked for; ``*`` stands for those that were too many
+    to be told apart."""
 
     def asdict(self) -> dict[str, Any]:
         """The statistics as JSON has them; times in RFC 3339."""
         return {
             "queue": self.queue, "task": self.task, "since": rfc3339(self.since, "seconds"),
             "until": rfc3339(self.until, "seconds"), "step": self.step, "total": self.total.asdict(),
-            "tasks": {name: figures.asdict() for name, figures in self.tasks.items()},
+            "tasks": {name: figures.asdict() for name, figures in self.tasks.items()}, "group": self.group,
+            "groups": {name: figures.asdict() for name, figures in self.groups.items()},
             "points": [point.asdict() for point in self.points],
         }  # fmt: skip
 

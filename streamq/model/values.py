@@ -13,13 +13,16 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic_core import CoreConfig, SchemaSerializer, from_json
+from pydantic_core import CoreConfig, SchemaSerializer, SchemaValidator, from_json
+from pydantic_core.core_schema import list_schema
 
 from streamq.errors import FieldError
 from streamq.model import codec, masked
+from streamq.model.json_text import JSONText
 from streamq.model.pointers import json_pointer
 from streamq.model.shapes import Shape, non_finite, refuse_unsendable, shape
 from streamq.model.shown import as_given
+from streamq.model.whole_numbers import as_whole
 
 _plain = codec.plain
 _SCALARS: Final = frozenset({str, int, bool, type(None)})
@@ -28,25 +31,6 @@ _NAN: Final = (
     "own, or annotate the parameter with float, list[float], …"
 )
 _UNTYPED: Final = "; annotate the handler's parameter with its type, or send what JSON has"
-
-
-class JSONText:
-    """A payload that is JSON text already: ``enqueue(queue, task, JSONText('{"to": "Ada"}'))``.
-
-    It is read by the task's type as a worker reads it, so what JSON cannot say otherwise (times, decimals, whole
-    numbers above 64 bits) comes through, and aliases and names of fields both count. A task reads it once: what
-    ``Task.encode`` made of it is what ``enqueue`` sends.
-    """
-
-    __slots__ = ("encoded", "text")
-
-    def __init__(self, text: str | bytes) -> None:
-        self.text = text
-        self.encoded: tuple[object, str | bytes, bytes] | None = None
-        """The task that has read it, which text, and what it made of it; ``None`` before."""
-
-    def __repr__(self) -> str:
-        return f"JSONText({as_given(self.text)})"
 
 
 class Unfit(Exception):
@@ -89,22 +73,44 @@ class Form:
             valid = self._validator.validate_python(value, by_alias=True, by_name=True)
         except ValidationError as error:
             raise Unfit(field_errors(error)) from None
-        except (
-            UnicodeError
-        ) as error:  # a lone surrogate in a text that a validator of the program's own asks for
+        except UnicodeError as error:  # a lone surrogate in a text for which a validator of the program asks
             raise Unfit([FieldError("", "not-json", str(error))]) from None
         return self.compared(valid)
 
     def write_text(self, text: str | bytes) -> bytes:
         """Validate JSON text and write its value. Raises ``Unfit``."""
-        return self.compared(self.read(text))
+        return self.written(self.read(text))
+
+    def write_each(self, text: str | bytes) -> list[bytes]:
+        """The same for the items of an array, which are read at once. Raises ``Unfit``."""
+        try:
+            return list(map(self.written, self._array.validate_json(text, by_alias=True, by_name=True)))
+        except ValidationError as error:
+            raise Unfit(field_errors(error)) from None
+
+    @functools.cached_property
+    def _array(self) -> SchemaValidator:
+        return SchemaValidator(list_schema(self._adapter.core_schema))
+
+    def written(self, valid: Any) -> bytes:
+        """Write a valid value. Raises ``Unfit`` when something else would arrive."""
+        return self.compared(valid)
 
     def read(self, raw: str | bytes) -> Any:
         """The value of JSON text. Raises ``Unfit``."""
         try:
             return self._validator.validate_json(raw, by_alias=True, by_name=True)
         except ValidationError as error:
-            raise Unfit(field_errors(error)) from None
+            return self._read_as_whole(raw, error)
+
+    def _read_as_whole(self, raw: str | bytes, error: ValidationError) -> Any:
+        """The value where strict integers are written as ``3.0``: to JSON Schema they are. Raises ``Unfit`` else."""
+        try:
+            if text := as_whole(raw, error):
+                return self._validator.validate_json(text, by_alias=True, by_name=True)
+        except ValidationError as remaining:
+            error = remaining
+        raise Unfit(field_errors(error)) from None
 
     def compared(self, value: Any) -> bytes:
         """Write a valid value and read it again. Raises ``Unfit`` when something else would arrive."""
@@ -143,13 +149,10 @@ class ExactForm(Form):
             raise Unfit(field_errors(error)) from None
         except (TypeError, ValueError) as error:  # of a user's own validator
             raise Unfit([FieldError("", "not-json", str(error))]) from None
-        return self._written(valid)
+        return self.written(valid)
 
-    def write_text(self, text: str | bytes) -> bytes:
-        """Validate JSON text and write its value. Raises ``Unfit``."""
-        return self._written(self.read(text))
-
-    def _written(self, valid: Any) -> bytes:
+    def written(self, valid: Any) -> bytes:
+        """Write a valid value. Raises ``Unfit`` when something else would arrive."""
         try:
             raw = self._serializer.to_json(valid)
         except (TypeError, ValueError) as error:
@@ -169,7 +172,7 @@ class ExactForm(Form):
         try:
             return self._validator.validate_json(raw)
         except ValidationError as error:
-            raise Unfit(field_errors(error)) from None
+            return self._read_as_whole(raw, error)
 
 
 class AnyForm(Form):

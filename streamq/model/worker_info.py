@@ -7,23 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from streamq.model.worker_load import UNSAID, WorkerLoad
+from streamq.model.worker_load import UNSAID, WORKING, RunningJob, WorkerLoad
 from streamq.times import rfc3339
-
-
-@dataclass(frozen=True, slots=True)
-class OverdueHandler:
-    """A handler that still runs after its attempt was judged: past its time limit, and it could not be ended."""
-
-    job: str
-    queue: str
-    task: str
-    since: datetime
-    """When its attempt was judged, by its host's clock."""
-
-    def asdict(self) -> dict[str, Any]:
-        """The handler as JSON has it."""
-        return {"job": self.job, "queue": self.queue, "task": self.task, "since": rfc3339(self.since)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +50,8 @@ class WorkerInfo:
     """Boot and process-id namespace of its host; empty when it does not say."""
     process_start: int = 0
     """When its process started, in ticks since the boot of its host; 0 when it does not say."""
-    overdue: tuple[OverdueHandler, ...] = ()
-    """Handlers that keep a slot past their time limit, the longest first; 100 at most are named."""
+    overdue: tuple[RunningJob, ...] = ()
+    """Handlers that keep a slot past their time limit, and could not be ended; the longest first, 100 at most."""
     notes: tuple[WorkerNote, ...] = ()
     """What its app's code tells operators, the oldest first."""
     schedules: tuple[str, ...] = ()
@@ -79,6 +64,16 @@ class WorkerInfo:
     asked: str = ""
     """What was asked of it: ``quiet``, ``stop``, or nothing."""
 
+    @property
+    def takes_jobs(self) -> bool:
+        """Whether it takes new jobs: one that is quiet or stops serves nobody, though it is registered."""
+        return not self.asked and (self.load is None or self.load.state == WORKING)
+
+    @property
+    def slots(self) -> int:
+        """How many jobs run at once with it: as many as it may have, or those it still has where it takes no more."""
+        return self.concurrency if self.takes_jobs else self.load.busy if self.load else 0
+
     def asdict(self) -> dict[str, Any]:
         """The worker as JSON has it, with what it does now."""
         return {**self.described(), **(self.load.asdict() if self.load else UNSAID)}
@@ -88,7 +83,7 @@ class WorkerInfo:
         return {
             "name": self.name, "host": self.host, "pid": self.pid, "queues": list(self.queues),
             "concurrency": self.concurrency, "started_at": rfc3339(self.started_at), "version": self.version,
-            "asked": self.asked,
+            "asked": self.asked, "takes_jobs": self.takes_jobs, "slots": self.slots,
             "overdue": [handler.asdict() for handler in self.overdue],
             "notes": [note.asdict() for note in self.notes],
         }  # fmt: skip

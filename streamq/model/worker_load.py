@@ -9,19 +9,20 @@ from typing import Any, Final
 
 from streamq.times import rfc3339
 
+WORKING: Final = "working"
 QUIET: Final = "quiet"
 STOP: Final = "stop"
 
 
 @dataclass(frozen=True, slots=True)
 class RunningJob:
-    """A job whose handler runs."""
+    """A job whose handler runs; or still does though its attempt was judged, as it could not be ended."""
 
     job: str
     queue: str
     task: str
     since: datetime
-    """When its handler was called, by its host's clock."""
+    """When its handler was called, or its attempt was judged, by its host's clock."""
 
     def asdict(self) -> dict[str, Any]:
         """The job as JSON has it."""

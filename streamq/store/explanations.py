@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-from streamq.errors import JobNotFound, Rejected
+from streamq.errors import JobNotFound
 from streamq.model import codec
 from streamq.model.clock import from_ms
 from streamq.model.cursors import is_entry
@@ -78,7 +78,8 @@ class Explanations:
                 return Facts(job, from_ms(self._access.clock.now()))
             around = _Around(*rest)
             workers, pace = await self._near(links, job, around.now) if job.state in _AROUND else ([], None)
-            return _facts(job, found, around, workers, await self._lost(links, job, workers), pace)
+            told, lost = await self._workers.told_and_lost(links, workers[:LOOKED_FOR])
+            return _facts(job, found, around, [*told, *workers[LOOKED_FOR:]], lost, pace)
 
     async def _near(self, links: Links, job: JobRecord, now: int) -> tuple[list[WorkerInfo], float | None]:
         """The workers that serve its queue, with the one that has it; and its queue's pace in the last minutes."""
@@ -96,17 +97,10 @@ class Explanations:
             raise translate(entries, sent=True) from entries
         listed = self._workers.read_list(entries, () if isinstance(asks, Exception) else asks)
         near = [worker for worker in listed if job.queue in worker.queues or worker.name == job.worker]
+        near.sort(
+            key=lambda worker: worker.name != job.worker
+        )  # the one that has it is looked for in any case
         return near, _pace(now // 1000, self._statistics.read(minutes, replies))
-
-    async def _lost(self, links: Links, job: JobRecord, workers: Sequence[WorkerInfo]) -> frozenset[str]:
-        """Those of them that are not connected any more; none without the right to ask."""
-        said = [worker for worker in workers if worker.client_id]
-        looked = sorted(said, key=lambda worker: worker.name != job.worker)[:LOOKED_FOR]
-        try:
-            alive = await self._workers.connected(links, [worker.client_id for worker in looked])
-        except Rejected:
-            return frozenset()
-        return frozenset(worker.name for worker in looked if alive.get(worker.client_id) != worker.name)
 
 
 def _facts(

@@ -41,6 +41,8 @@ class Settlement(NamedTuple):
     """The unique key that its end gives up; empty for none, as of most."""
     task: str = ""
     """What the statistics count it for."""
+    group: str = ""
+    """And the group of the job; empty for none, as of most."""
 
 
 Settled = tuple[str, list[Settlement], list[bytes] | StreamqError]

@@ -9,6 +9,7 @@ from streamq.errors import StreamqError
 from streamq.model import codec
 from streamq.model.keys import Keys
 from streamq.model.statistics import (
+    GROUPS,
     HOUR,
     HOURS_KEPT,
     MINUTE,
@@ -79,6 +80,23 @@ class StatisticsStore:
         replies = await scripts.COUNT.run_over(links, list(counted), calls)
         return dict(zip(counted, replies, strict=True))
 
+    async def add_of_groups(
+        self, links: Links, worker: str, counted: Mapping[str, tuple[int, Mapping[str, Sums]]]
+    ) -> dict[str, int | StreamqError]:
+        """The same of groups: the sums by tenant."""
+        if not counted:
+            return {}
+        now, calls = self._access.clock.now() // 1000, []
+        for queue, (number, sums) in counted.items():
+            keys = self._access.keys(queue)
+            on = scripts.COUNT_GROUPS.on(
+                minute=keys.grouped_minute(now // MINUTE), hour=keys.grouped_hour(now // HOUR),
+                counted=keys.counted_by(f"{worker}:groups"),
+            )  # fmt: skip
+            calls.append((on, [number, *_LIVES, GROUPS, *_told(sums)]))
+        replies = await scripts.COUNT_GROUPS.run_over(links, list(counted), calls)
+        return dict(zip(counted, replies, strict=True))
+
     def _call(
         self, queue: str, worker: str, now: int, number: int, tasks: Mapping[str, Sums]
     ) -> tuple[tuple[str, ...], list[Any]]:
@@ -143,20 +161,34 @@ class StatisticsStore:
         return int(seconds)
 
     async def kept(
-        self, queue: str, unit: int, numbers: Sequence[int], task: str | None = None
+        self,
+        queue: str,
+        unit: int,
+        numbers: Sequence[int],
+        task: str | None = None,
+        *,
+        of_groups: bool = False,
     ) -> list[Kept]:
         """What is kept of ``READ_AT_ONCE`` minutes or hours at most, by their numbers; those of which nothing is are
-        left out."""
+        left out. With ``of_groups`` it is of groups, and ``task`` is one of them."""
+        commands = self.commands(queue, unit, numbers, task, of_groups=of_groups)
         async with self._access.pool.links() as links:
-            replies = await links.of(queue).batch(*self.commands(queue, unit, numbers, task))
+            replies = await links.of(queue).batch(*commands)
         return self.read(numbers, replies, task)
 
     def commands(
-        self, queue: str, unit: int, numbers: Sequence[int], task: str | None = None
+        self,
+        queue: str,
+        unit: int,
+        numbers: Sequence[int],
+        task: str | None = None,
+        *,
+        of_groups: bool = False,
     ) -> list[tuple[Any, ...]]:
         """The commands that read them, for a pipeline."""
         keys: Keys = self._access.keys(queue)
-        names = [(keys.minute if unit == MINUTE else keys.hour)(number) for number in numbers]
+        minute, hour = (keys.grouped_minute, keys.grouped_hour) if of_groups else (keys.minute, keys.hour)
+        names = [(minute if unit == MINUTE else hour)(number) for number in numbers]
         return [("HGETALL", name) if task is None else ("HMGET", name, task, WAITING) for name in names]
 
     @staticmethod

@@ -31,6 +31,7 @@ from streamq.store.search import Search
 from streamq.store.seats import Seats
 from streamq.store.server import ServerQueries
 from streamq.store.shared import SharedLimits
+from streamq.store.slow import SlowStore
 from streamq.store.statistics import StatisticsStore
 from streamq.store.steering import SteeringStore
 from streamq.store.tasks import Tasks
@@ -63,6 +64,7 @@ class Store(Access):
         self.search = Search(self, known)
         self.failures = Failures(self)
         self.statistics = StatisticsStore(self)
+        self.slow = SlowStore(self)
         self.explanations = Explanations(self, self.workers, self.statistics, known)
         self.queues = Queues(self)
         self.steering = SteeringStore(self)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from streamq.errors import Rejected, StreamqError
 from streamq.model import codec
 from streamq.model.keys import is_name
-from streamq.model.worker_info import OverdueHandler, WorkerInfo, WorkerNote
+from streamq.model.worker_info import WorkerInfo, WorkerNote
 from streamq.model.worker_load import RunningJob, WorkerLoad
 from streamq.redis import scripts
 from streamq.redis.answers import in_place
@@ -84,7 +84,8 @@ class Workers:
         return introduced, listed
 
     def _introduction(self, info: WorkerInfo) -> tuple[Any, ...]:
-        said = {name: getattr(info, name) for name in _WRITTEN} | info.described()
+        told = info.described()
+        said = {name: told.get(name, getattr(info, name)) for name in _WRITTEN}
         arguments = (info.name, _token_member(info.token), codec.dumps(said))
         return scripts.INTRODUCE.in_full(
             scripts.INTRODUCE.on(all_workers=self._access.shared.workers), arguments
@@ -236,12 +237,34 @@ class Workers:
         gives the same ids to other clients. Raises ``Rejected`` without the right to ask."""
         if not client_ids:
             return {}
-        listed = await links.home.call("CLIENT", "LIST", "ID", *client_ids)
-        return {int(client["id"]): client.get("name", "") for client in clients_in(listed)}
+        return _names_by_id(await links.home.call("CLIENT", "LIST", "ID", *client_ids))
+
+    async def told_and_lost(
+        self, links: Links, workers: Sequence[WorkerInfo]
+    ) -> tuple[list[WorkerInfo], frozenset[str]]:
+        """These with what each does now, and the names of those that are not connected any more, in one round trip:
+        none without the right to ask."""
+        if not workers:
+            return [], frozenset()
+        said = [worker for worker in workers if worker.client_id]
+        connections = [("CLIENT", "LIST", "ID", *[worker.client_id for worker in said])] if said else []
+        names = [worker.name for worker in workers]
+        replies = await links.home.batch(("HMGET", self._access.shared.loads, *names), *connections)
+        loads, *listed = in_place(replies, all_asked=True)
+        if not isinstance(loads, StreamqError):
+            workers = [replace(worker, load=_load(raw)) for worker, raw in zip(workers, loads, strict=True)]
+        if not listed or isinstance(listed[0], StreamqError):
+            return list(workers), frozenset()
+        alive = _names_by_id(listed[0])
+        return list(workers), frozenset(each.name for each in said if alive.get(each.client_id) != each.name)
 
     async def client_names(self, links: Links) -> set[str]:
         """The names of all its clients: a worker's connections have its name. Raises ``Rejected`` as above."""
         return {client.get("name", "") for client in clients_in(await links.home.call("CLIENT", "LIST"))}
+
+
+def _names_by_id(listed: bytes) -> dict[int, str]:
+    return {int(client["id"]): client.get("name", "") for client in clients_in(listed)}
 
 
 def parse_worker(name: bytes, raw: bytes) -> WorkerInfo:
@@ -258,18 +281,14 @@ def parse_worker(name: bytes, raw: bytes) -> WorkerInfo:
         token=str(said.get("token", "")), lease=_seconds(said.get("lease")), beat=_seconds(said.get("beat")),
         stuck=_seconds(said.get("stuck")), host_id=str(said.get("host_id", "")),
         process_start=_whole(said.get("process_start")),
-        overdue=tuple(_overdue(handler) for handler in said.get("overdue", ())),
+        overdue=tuple(map(_job, said.get("overdue", ()))),
         notes=tuple(_note(note) for note in said.get("notes", ())),
         schedules=tuple(str(name) for name in said.get("schedules", ())), tasks=_versions(said.get("tasks")),
     )  # fmt: skip
 
 
-def _overdue(said: dict[str, Any]) -> OverdueHandler:
-    return OverdueHandler(*_job_of(said))
-
-
-def _job_of(said: dict[str, Any]) -> tuple[str, str, str, datetime]:
-    return str(said["job"]), str(said["queue"]), str(said["task"]), _time(said["since"])
+def _job(said: dict[str, Any]) -> RunningJob:
+    return RunningJob(str(said["job"]), str(said["queue"]), str(said["task"]), _time(said["since"]))
 
 
 def _note(said: dict[str, Any]) -> WorkerNote:
@@ -286,7 +305,7 @@ def _load(raw: bytes | None) -> WorkerLoad | None:
         said = codec.loads(raw or b"null")
         return None if said is None else WorkerLoad(
             _time(said["seen_at"]), str(said["state"]), _whole(said["busy"]),
-            tuple(RunningJob(*_job_of(each)) for each in said["running"]),
+            tuple(map(_job, said["running"])),
             _whole(said["memory"]), _seconds(said["loop_lag"]), _seconds(said["round_trip"]),
         )  # fmt: skip
     except UNREADABLE:

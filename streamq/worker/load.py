@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from streamq.model.clock import host_now, monotonic
-from streamq.model.worker_load import QUIET, RunningJob, WorkerLoad
+from streamq.model.worker_load import QUIET, WORKING, RunningJob, WorkerLoad
 from streamq.worker.attempt import Attempt
 from streamq.worker.slots import Slots
 
@@ -23,7 +23,7 @@ def load_of(slots: Slots, loop_lag: float, round_trip: float) -> WorkerLoad:
     running = tuple(slots.running)
     begun = [attempt for attempt in running if attempt.begun]
     longest = heapq.nsmallest(NAMED, begun, key=lambda attempt: attempt.begun)
-    state = "stopping" if slots.stopping else QUIET if slots.quiet else "working"
+    state = "stopping" if slots.stopping else QUIET if slots.quiet else WORKING
     return WorkerLoad(
         host_now(), state, len(running), tuple(map(_running, longest)), memory(), round(loop_lag, 4),
         round(round_trip, 6),

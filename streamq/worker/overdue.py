@@ -13,7 +13,7 @@ from collections import deque
 from typing import Final, NamedTuple
 
 from streamq.model.clock import host_now, monotonic
-from streamq.model.worker_info import OverdueHandler
+from streamq.model.worker_load import RunningJob
 from streamq.store.delayed import DueTimes
 from streamq.worker.attempt import Attempt
 
@@ -24,7 +24,7 @@ MANY: Final = 100
 
 
 class _Overdue(NamedTuple):
-    shown: OverdueHandler
+    shown: RunningJob
     retry_at: float | None
 
 
@@ -38,7 +38,7 @@ class OverdueHandlers:
         self._pushed: tuple[tuple[str, str], ...] = ()
         self._due_again: deque[tuple[str, str, float]] = deque()
         self._sending = 0
-        self.listed: tuple[OverdueHandler, ...] = ()
+        self.listed: tuple[RunningJob, ...] = ()
         """Those in the worker's description."""
         self.version = 0
         """Grows with every change, so that the heartbeat sends it at once."""
@@ -49,7 +49,7 @@ class OverdueHandlers:
     def add(self, attempt: Attempt, retry_at: float | None) -> None:
         """Its attempt was judged, its handler runs on; ``retry_at`` is its retry's time by the monotonic clock."""
         delivery = attempt.delivery
-        shown = OverdueHandler(delivery.job_id, delivery.queue, delivery.task[:200], host_now())
+        shown = RunningJob(delivery.job_id, delivery.queue, delivery.task[:200], host_now())
         self._handlers[attempt] = _Overdue(shown, retry_at)
         log.warning(
             "%s %s, but its handler goes on and keeps its slot until it returns (%d such handlers here)", attempt,

@@ -52,6 +52,7 @@ class Runner:
 
     def __init__(self, app: Program, slots: Slots, settler: Settler, worker: str) -> None:
         self._app, self._slots, self._settler, self._worker = app, slots, settler, worker
+        self._slowest = slots.slowest
         self._clock = app.client.store.clock
         self._loop = asyncio.get_running_loop()
         self._threads = Threads(self._loop, slots.count)
@@ -174,7 +175,7 @@ class Runner:
         else:
             self._end(attempt, *handle.result())
 
-    def _end(self, attempt: Attempt, result: Any, error: BaseException | None) -> None:
+    def _end(self, attempt: Attempt, result: Any, error: BaseException | None) -> None:  # noqa: C901  # once a job: a call costs more than a branch
         """The handler has returned or raised: there is an outcome after this, and the slot is free."""
         if attempt.timer is not None:
             attempt.timer.cancel()
@@ -194,6 +195,8 @@ class Runner:
                 self._slots.reporter.keep_result(attempt)
             self._settler.put(attempt.delivery, COMPLETED, body)
             attempt.settled = True
+            if took > self._slowest.floor:
+                self._slowest.note(attempt, "completed", took, self._clock.now())
             if self._tells_ends:
                 attempt_lines.say(attempt, attempt_lines.completed(took))
         except BaseException as fault:  # an attempt without an outcome would hold its job for ever
@@ -293,6 +296,8 @@ class Runner:
             self._settler.pauses.before_outcome(attempt.delivery, *outcome.pause)
         self._settler.put(attempt.delivery, outcome.kind, outcome.body, outcome.due)
         attempt.settled = True
+        if outcome.kind == FAILED and attempt.begun and attempt.seconds > self._slowest.floor:
+            self._slowest.note(attempt, "failed", attempt.seconds, self._clock.now())
         for line in outcome.lines:
             attempt_lines.say(attempt, line)
 

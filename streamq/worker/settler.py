@@ -72,9 +72,14 @@ class Settler:
 
     def put(self, delivery: Delivery, kind: str, body: bytes, due: str = "") -> None:
         """Take an outcome; it is written soon."""
-        key = key_given_up(delivery.headers) if delivery.raw_headers and kind in ENDS else ""
+        key = group = ""
+        if delivery.raw_headers:
+            key = key_given_up(delivery.headers) if kind in ENDS else ""
+            group = delivery.headers.get("group", "")
+            if group and self._tally is not None:
+                self._tally.has_groups = True
         outcome = Settlement(
-            kind, delivery.lane, delivery.entry, delivery.job_id, body, due, key, delivery.task
+            kind, delivery.lane, delivery.entry, delivery.job_id, body, due, key, delivery.task, group
         )
         waiting = self._waiting.get(delivery.queue)
         if waiting is None:

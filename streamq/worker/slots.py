@@ -10,6 +10,7 @@ from streamq.model.envelope import Place
 from streamq.store.outcomes import Settlement
 from streamq.worker.attempt import Attempt
 from streamq.worker.reporter import Reporter
+from streamq.worker.slowest import Slowest
 
 TICK: Final = 1.0
 """Seconds after which a wait for a change ends in any case: what has become due meanwhile is not forgotten."""
@@ -44,6 +45,8 @@ class Slots:
         """Tasks that are paused in a queue, and when that ends in ms since the epoch."""
         self.reporter: Reporter | None = None
         """Who writes what the handlers report."""
+        self.slowest = Slowest()
+        """What has run longest of late."""
         self.quiet = False
         """Whether an operator has asked for no new jobs here."""
         self.promoting = False

@@ -196,7 +196,7 @@ class Worker:
         self._published = published(app.tasks.values())
         self.slots = Slots(self.concurrency)
         self.slots.reporter = self.reporter = Reporter(store, name)
-        self.tally = Tally(store, self.info, self.slots)
+        self.tally = Tally(store, self.info.token, self.slots)
         self.settler = Settler(store, name, self.slots, self.tally if app.settings.statistics else None)
         self.runner = Runner(app, self.slots, self.settler, name)
         self.fetcher = Fetcher(store, self.queues, name, self.slots, self.runner, self._turns)

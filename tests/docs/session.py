@@ -151,14 +151,15 @@ class Session:
         program = next(word for word in shlex.split(command) if "=" not in word)
         if program != "kill" and shutil.which(program, path=self.environment["PATH"]) is None:
             pytest.skip(f"{program} is not installed")
-        end = time.monotonic() + PATIENCE
+        end, pause = time.monotonic() + PATIENCE, 0.1
         while True:
             said = self._run(["/bin/sh", "-c", command], line, may_fail=True)
             if not expected.strip() or self._match(expected, said) is not None:
                 break
             if not LOOKS.match(command) or time.monotonic() > end:
                 break
-            time.sleep(0.1)
+            time.sleep(pause)
+            pause = min(2 * pause, 1.0)  # what takes that long is not looked for all the while
         if expected.strip():
             self._compare(expected, said, line)
 

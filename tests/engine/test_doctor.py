@@ -336,7 +336,19 @@ async def test_500_jobs_that_nobody_serves_are_a_failure_until_a_worker_comes(ap
     async with working(app):
         await until(app.workers)
         codes = {finding.code for finding in await examine(app)}
+        (worker,) = await app.workers()
+        await app.worker(worker.name).quiet()
+        await until(lambda: _is_quiet(app))
+        await app.enqueue("sms", "t", 1)
+        (said,) = [finding for finding in await examine(app) if finding.code == "queue-unserved"]
     assert "queue-unserved" not in codes
+    assert "no worker serves it" not in said.said
+    assert f"its workers take no new jobs ({worker.name})" in said.said
+    assert f"streamq workers resume {worker.name}" in said.remedy
+
+
+async def _is_quiet(app: App) -> bool:
+    return all(worker.load is not None and worker.load.state == "quiet" for worker in await app.workers())
 
 
 @ON_ONE_SERVER

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 from pydantic import BaseModel
 
-from streamq import App, InvalidPayload, JobFailed, JSONText
+from streamq import App, InvalidPayload, JobFailed, JSONText, PayloadTooLarge, UsageError
 
 from ..rig import ON_ONE_SERVER, working
 
@@ -70,3 +71,57 @@ def test_half_a_million_payloads_take_what_they_are_long() -> None:
         "assert grown < 20_000_000, grown\n"
     )
     subprocess.run([sys.executable, "-c", check], check=True)
+
+
+ARRAY = JSONText('[{"number": 1}, {"number": 2}]')
+
+
+def test_the_text_of_an_array_is_the_texts_of_its_items() -> None:
+    assert [item.text for item in JSONText(f"[1, {10**30}, null]")] == [b"1", str(10**30).encode(), b"null"]
+    for wrong in ("{}", "[1", "3"):
+        with pytest.raises(UsageError, match=r"no array|no JSON"):
+            list(JSONText(wrong))
+
+
+@ON_ONE_SERVER
+async def test_the_payloads_of_an_array_are_sent_as_if_each_came_by_itself(app: App) -> None:
+    @app.task(queue="q")
+    async def work(order: Order) -> int:
+        return order.number
+
+    @app.task(queue="q")
+    async def spare(number: int = 3, more: int = 0) -> int:
+        return number
+
+    async with working(app):
+        jobs = await app.enqueue_many("q", "work", ARRAY)
+        jobs += await app.enqueue_many("q", "spare", JSONText("[null]"))
+        assert [await job.result(10) for job in jobs] == [1, 2, 3]
+    unknown = await app.enqueue_many("elsewhere", "unknown", ARRAY, delay=60)
+    assert [(await job.status()).payload for job in unknown] == [{"number": 1}, {"number": 2}]
+    assert await app.enqueue_many("q", "work", JSONText("[]")) == []
+
+
+@ON_ONE_SERVER
+async def test_a_wrong_payload_of_an_array_is_told_as_if_it_came_by_itself_and_none_is_sent(
+    make_app: Callable[..., App],
+) -> None:
+    async with make_app(max_payload=20) as app:
+
+        @app.task(queue="q")
+        async def work(order: Order) -> None: ...
+
+        @app.task(queue="q")
+        async def note(text: str) -> None: ...
+
+        for name, wrong, error in (
+            ("work", '[{"number": 1}, {"number": "many"}]', "number"),
+            ("note", f'["a", "{"b" * 19}"]', "21 bytes"),
+            ("unknown", f'["a", "{"b" * 19}"]', "21 bytes"),
+        ):
+            with pytest.raises((InvalidPayload, PayloadTooLarge), match=error):
+                await app.enqueue_many("q", name, JSONText(wrong))
+        with pytest.raises(InvalidPayload) as told:
+            await app.enqueue_many("q", "work", JSONText('[{"number": 1}, {"number": "many"}]'))
+        assert told.value.errors[0].pointer == "/number"
+        assert (await app.queue("q").counts()).waiting == 0

@@ -20,13 +20,11 @@ from streamq import (
     Fail,
     Job,
     OutcomeUnknown,
-    Settings,
     State,
     Statistics,
     UsageError,
     WindowNotKept,
 )
-from streamq.liveness.identity import describe
 from streamq.model.clock import host_now
 from streamq.model.keys import Keys
 from streamq.model.outcomes import COMPLETED
@@ -123,6 +121,8 @@ async def test_what_all_queues_came_to_together_is_what_each_came_to(app: App) -
             sum(rates[number] for rates in found.rates.values()), abs=0.01
         )
     assert (each["idle"].total.ended, len(each["idle"].points)) == (0, len(found.points))
+    some = await app.overall("1h", queues=("a", "c", "nowhere"))
+    assert (list(some.queues), some.total.completed) == (["c", "a"], 40), "of some queues alone"
 
 
 def losing(add: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[object]]:
@@ -141,7 +141,7 @@ async def test_a_tally_whose_answer_is_lost_or_whose_server_is_full_is_sent_agai
 ) -> None:
     async with App(redis_url=own_server().url) as app:
         store = app.client.store
-        tally, once = Tally(store, describe("w", ("q",), 1, Settings()), Slots(1)), store.statistics.add
+        tally, once = Tally(store, "aa", Slots(1)), store.statistics.add
         await store.server.read_clock()
 
         tally.add("q", [Settlement(COMPLETED, 1, b"1-0", "1-0", b"c5 5 w\n", "", "", "t")] * 7)
@@ -162,7 +162,7 @@ async def test_what_the_server_may_have_forgotten_to_have_counted_is_not_sent_ag
     app: App, client: redis.Redis, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, once = app.client.store, app.client.store.statistics.add
-    tally = Tally(store, describe("w", ("q",), 1, Settings()), Slots(1))
+    tally = Tally(store, "aa", Slots(1))
     await store.server.read_clock()
 
     tally.add("q", [Settlement(COMPLETED, 1, b"1-0", "1-0", b"c5 5 w\n", "", "", "t")] * 7)
@@ -201,7 +201,7 @@ async def test_what_another_program_wrote_among_them_is_passed_over(
 async def test_a_million_tasks_of_different_names_take_no_more_keys_and_bytes_than_some(
     app: App, client: redis.Redis, prefix: str
 ) -> None:
-    tally = Tally(app.client.store, describe("w", ("q",), 1, Settings()), Slots(1))
+    tally = Tally(app.client.store, "aa", Slots(1))
     await app.client.store.server.read_clock()
     for start in range(0, 1_000_000, 50_000):
         names = range(start, start + 50_000)

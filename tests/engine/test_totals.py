@@ -8,12 +8,10 @@ import pytest
 import redis
 
 from streamq import App, Totals
-from streamq.liveness.identity import describe
 from streamq.model.keys import Keys
 from streamq.model.outcomes import COMPLETED
 from streamq.model.statistics import LAST, Sums, bucket_of
 from streamq.model.totals import BOUNDS, totals_of
-from streamq.settings import Settings
 from streamq.store.outcomes import Settlement
 from streamq.worker.slots import Slots
 from streamq.worker.tally import Tally
@@ -97,7 +95,7 @@ def test_a_time_is_below_the_bounds_above_it_and_the_counts_only_grow() -> None:
 
 
 async def test_each_job_of_a_batch_is_in_the_histogram_once(app: App) -> None:
-    tally = Tally(app.client.store, describe("w", ("q",), 1, Settings()), Slots(1))
+    tally = Tally(app.client.store, "aa", Slots(1))
     for size in range(1, 30):
         tally.add("q", [Settlement(COMPLETED, 1, b"1-0", "1-0", b"c5 2 w\n", "", "", "t")] * size)
     sums = tally._counted["q"]["t"]

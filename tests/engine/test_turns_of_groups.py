@@ -182,6 +182,7 @@ async def test_a_handler_in_a_thread_pauses_its_group_or_the_tenant_of_it(app: A
         assert not await paused_of(app, "t")
         await plain.enqueue({"part": "y"})
         await until(lambda: paused_of(app, "t"))
+        await until(lambda: len(said) == 2)
         await alone.enqueue()
         await until(lambda: len(said) == 3)
     assert said == ["t:x", "t:y", None]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 
-from streamq import App, WorkerInfo, WorkerNotFound, WorkerStopping
+from streamq import App, Job, WorkerInfo, WorkerNotFound, WorkerStopping
 from streamq.model.keys import AppKeys
 
 from ..commands import Call, run_all
@@ -72,6 +72,33 @@ async def test_a_quiet_worker_takes_no_new_jobs_until_it_is_resumed(app: App) ->
         await app.worker("w1").resume()
         await until(lambda: told(app, "working"))
         await until(lambda: _waiting(app, 0))
+
+
+@ON_ONE_SERVER
+async def test_a_slot_of_a_worker_that_takes_no_new_jobs_is_free_for_none(app: App) -> None:
+    hold = Hold(app)
+    await hold.task.enqueue(1)
+    async with working(app, name="w1", concurrency=5):
+        await until(lambda: hold.running == 1)
+        await app.worker("w1").quiet()
+        await until(lambda: told(app, "quiet", 1))
+        async with working(app, name="w2", concurrency=1) as other:
+            await hold.task.enqueue(2)
+            await until(lambda: hold.running == 2)
+            job = await hold.task.enqueue(3)
+            said = (await job.why()).text
+            assert (
+                said == "it is the next, and starts when a slot is free; 2 run in the 2 slots of its workers"
+            )
+            other.stop()  # as by SIGTERM: nobody asked it over the server
+            assert await until(lambda: _says(job, "workers-quiet")) == "w2"
+            hold.open.set()
+
+
+async def _says(job: Job[Any], code: str) -> str:
+    """The worker that is named last, once that is why."""
+    said = await job.why()
+    return said.text.split()[-1] if said.code == code else ""
 
 
 async def _waiting(app: App, count: int) -> bool:

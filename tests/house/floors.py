@@ -32,9 +32,9 @@ The last floor has the mains; they alone stand above ``streamq/__init__.py`` and
 """
 
 SERVICE: tuple[frozenset[str], ...] = (
-    frozenset({"access_settings", "clock", "json_text", "lately", "settings", "urls"}),
+    frozenset({"access_settings", "clock", "json_text", "lately", "settings", "traces", "urls"}),
     frozenset({"intake"}),
-    frozenset({"http", "messaging", "readiness"}),
+    frozenset({"http", "messaging", "readiness", "room"}),
     frozenset({"dashboard", "sandbox"}),
     frozenset({"site"}),
     frozenset({"api"}),

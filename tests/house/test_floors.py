@@ -16,7 +16,7 @@ from .source import ROOT, Import, imports_of, module_name, python_files, shown
 ENGINE = [path for path in python_files("streamq") if path != ROOT / "streamq" / "__init__.py"]
 FOR_COMMANDS = {
     "streamq.cli.options", "streamq.cli.outlet", "streamq.runtime", "streamq.durations", "streamq.times",
-    "streamq.settings", "streamq.exits", "streamq.cli.names",
+    "streamq.settings", "streamq.exits", "streamq.cli.names", "streamq.otel",
 }  # fmt: skip
 """What a command of another package is made of, its settings and exit codes; durations and times as people write."""
 INSTALLED = {"streamq_service": "service", "streamq_bench": "bench"}

@@ -6,6 +6,7 @@ from typing import Any
 
 from bench.rig import Rig
 from bench.tasks import QUEUE
+from streamq.model.slowest import written
 
 from .script_cases import Bench, Case
 
@@ -21,6 +22,7 @@ def record_cases(rig: Rig) -> list[Case]:
         Case("records_count", f"beside {_many(rig):,} that are over", _over, _counted, {}),
         Case("records_list", f"{BYTES // 1000} KB each", _large, _listed, {}),
         Case("tally", "20 subjects with 200 counts each", _nothing, _tallied, {}),
+        Case("slow", "200 jobs beside 100", _slow, _slow_again, {}),
         Case("records_delete", size, _kept, lambda bench, _: _records(bench).delete("k"), {}),
     ]
 
@@ -70,6 +72,20 @@ async def _tallied(bench: Bench, _: Any) -> None:
             tallies.time(str(subject), "send", 1.2**bucket / 1000)
             tallies.time(str(subject), "wait", 1.2**bucket / 1000)
     await tallies.send()
+
+
+async def _slow(bench: Bench) -> None:
+    await _told_slow(bench, 100, 0)
+
+
+async def _slow_again(bench: Bench, _: Any) -> None:
+    await _told_slow(bench, 200, 1_000)
+
+
+async def _told_slow(bench: Bench, count: int, least: int) -> None:
+    told = {written(f"{n}-0", "t" * 200, "completed", "w" * 60, 1): least + n for n in range(count)}
+    async with bench.store.pool.links() as links:
+        await bench.store.slow.add(links, {QUEUE: told}, 1)
 
 
 async def _counted(bench: Bench, _: Any) -> None:

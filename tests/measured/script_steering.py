@@ -8,7 +8,7 @@ from typing import Any
 from bench.rig import Rig
 from bench.tasks import QUEUE
 from streamq import State
-from streamq.worker.tally import AT_ONCE
+from streamq.worker.tally import AT_ONCE, GroupTally
 
 from .script_cases import FEW_BYTES, KEPT_LONG, MANY_BYTES, WORKER, Bench, Case
 
@@ -27,6 +27,13 @@ def steering_cases(rig: Rig) -> list[Case]:
         Case("queue_remove", f"of {many:,} waiting jobs", lambda b: b.entries(many, FEW_BYTES), _gone, {}),
         Case("why", f"in the middle of {many:,} that wait", _lined(many, FEW_BYTES), _asked_why, {}),
         Case("why", "in the middle of 500 of 64 KB", _lined(500, 64_000), _asked_why, {}),
+        Case(
+            "count_groups",
+            f"{GroupTally.at_once} with times in 80 buckets each",
+            _grouped,
+            _grouped_again,
+            {},
+        ),
         Case("count", f"{AT_ONCE} tasks with times in 200 buckets each", _counted, _counted_again, {}),
         Case("operate", "beside 100 operations", _operated, _begun, {}),
         Case("purge", f"of {many:,} waiting jobs", lambda b: b.entries(many, FEW_BYTES), _purged, {}),
@@ -103,6 +110,22 @@ async def _counted(bench: Bench) -> None:
 
 async def _counted_again(bench: Bench, _: Any) -> None:
     await _count(bench, 2)
+
+
+async def _grouped(bench: Bench) -> None:
+    await bench.store.server.read_clock()
+    await _count_groups(bench, 1)
+
+
+async def _grouped_again(bench: Bench, _: Any) -> None:
+    await _count_groups(bench, 2)
+
+
+async def _count_groups(bench: Bench, number: int) -> None:
+    sums = Counter({f"{letter}{bucket}": 10**6 for letter in "rw" for bucket in range(40)})
+    async with bench.store.pool.links() as links:
+        said = {QUEUE: (number, {f"tenant{n}": sums for n in range(GroupTally.at_once)})}
+        await bench.store.statistics.add_of_groups(links, WORKER, said)
 
 
 async def _count(bench: Bench, number: int) -> None:

@@ -30,9 +30,9 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a worker that is registered counts as one that is there",
-        "streamq/store/explanations.py",
-        "if alive.get(worker.client_id) != worker.name",
-        "if worker.client_id in alive and alive.get(worker.client_id) != worker.name",
+        "streamq/store/workers.py",
+        "if alive.get(each.client_id) != each.name",
+        "if each.client_id in alive and alive.get(each.client_id) != each.name",
         "tests/engine/test_why.py::"
         "test_a_worker_without_a_connection_counts_as_lost_where_the_server_lets_that_be_seen",
     ),

@@ -77,6 +77,10 @@ async def test_workers_that_are_there_tell_their_slots_and_what_ran_its_time(ser
             return found if found["rate"] and found["active"] == 2 else None
 
         found = await until(is_told)
+        (worker,) = await engine.workers()
+        await engine.worker(worker.name).quiet()
+        _, _, alone = await service.get(f"{WHERE}?queues=works&within=59s")
+        assert (alone["workers_now"], alone["slots_now"]) == (0, 0), "one that takes no new jobs is no worker"
         gate.set()
     assert (found["workers"], found["slots"], found["workers_now"]) == (1, 2, 1)
     assert 0.04 < found["run"] < 1

@@ -140,8 +140,8 @@ async def test_the_first_page_says_what_is_wrong_and_leads_to_it(page: Page, ser
 
 WRONG = """import("./static/health.js").then(({ troubles }) => {
     const ago = (seconds) => new Date(Date.now() - 1000 * seconds).toISOString();
-    const worker = { host: "one", queues: ["a", "b", "c"], concurrency: 2, overdue: [{}],
-        notes: [{ text: "is held" }] };
+    const worker = { host: "one", queues: ["a", "b", "c"], takes_jobs: true, slots: 2, overdue: [{}],
+    };
     const queues = new Map([["a", { waiting: 5, active: 2 }], ["b", { held: 1 }], ["c", {}], ["d", { waiting: 2 }]]);
     const overdue = new Map([["c", 2]]);
     const live = { trouble: "", queues, overdue, paused: new Map([["b", { reason: "tests" }]]), workers: [worker] };
@@ -149,7 +149,10 @@ WRONG = """import("./static/health.js").then(({ troubles }) => {
         live, oldest: { a: ago(700) }, stats: [{ queue: "c", completed: 100, failed: 10 }],
         recent: [{ queue: "c", completed: 50, failed: 10 }, { queue: "e", completed: 9 }], unknown: 2,
         schedules: [{ next_at: ago(120) }, { next_at: ago(900), paused: {} }],
-        server: { eviction_policy: "allkeys-lru", persistence: "off" },
+        server: { troubles: [
+            { tone: "bad", text: "It is full.", page: [] }, null,
+            { tone: "warn", text: "It is late.", page: ["workers"] },
+        ] },
     }).map(({ tone, text }) => `${tone}: ${text}`);
 })"""
 
@@ -158,16 +161,15 @@ async def test_what_is_wrong_is_said_in_words_the_worst_first(page: Page, servic
     await page.open(f"{service.url}/")
     await page.until(LIVE)
     assert await page.run(WRONG) == [
-        "bad: The queue server removes jobs when it is full: its eviction policy is allkeys-lru.",
+        "bad: It is full.",
         "bad: 2 delayed jobs are overdue: no worker and no scheduler runs them.",
         "bad: The oldest job of a has waited 12 min.",
         "bad: No worker serves d: 2 jobs wait.",
         "bad: 1 schedule is late by 2 min: no scheduler runs.",
-        "warn: The queue server writes nothing to disk: a restart loses jobs.",
+        "warn: It is late.",
         "warn: b is paused: tests. 1 job waits.",
         "warn: All 2 slots are busy, and 7 jobs wait.",
         "warn: Failures rise in c: 10 of 60 (17 %) of late.",
         "warn: 1 handler on one runs past the time limit.",
-        "warn: one: is held",
         "warn: Of 2 messages nobody knows whether they were sent.",
     ]

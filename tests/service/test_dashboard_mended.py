@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.keeps_keys, ON_ONE_SERVER]
 @pytest.fixture
 async def yard(settings: Callable[..., ServiceSettings]) -> AsyncIterator[Service]:
     """A service with a task that sleeps or fails as its payload says, ten slots, and no worker yet."""
-    app = App(settings(concurrency=10))
+    app = App(settings(concurrency=10, beat=0.5))  # a worker tells soon how busy it is
 
     @app.task(queue="work", attempts=1)
     async def work(given: dict[str, float]) -> None:
@@ -55,7 +55,7 @@ async def test_that_500_wait_and_nobody_works_is_seen_at_once(page: Page, yard: 
 
 async def test_how_many_of_the_slots_are_busy_is_said(page: Page, yard: Service) -> None:
     async with working(yard.engine):
-        await enqueue(yard, 12, seconds=3)
+        await enqueue(yard, 12, seconds=6)
         await page.open(f"{yard.url}/")
         await page.shows("All 10 slots are busy, and 2 jobs wait.", ".health")
         tile = await page.text(".tiles [data-state=active]")

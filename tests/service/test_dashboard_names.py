@@ -45,12 +45,12 @@ async def test_a_queue_and_a_job_of_any_name_and_text_are_shown_as_they_are(
     for name in ("__proto__", "constructor"):
         await page.open(f"{service.url}/#/queues/{name}/jobs?state=waiting&columns=to,message,workspace_id")
         await page.until(
-            f"document.querySelector('h1').innerText === '{name}' && document.querySelector('{TO}')"
+            f"document.querySelector('h1').innerText === 'Jobs of {name}' && document.querySelector('{TO}')"
         )
         assert await page.text(TO) == '{"toString":"mine","<b>":1}'
         assert await page.text(TEXT) == shown(str(HOSTILE["message"]))
         assert await page.text(WHOSE) == "\\u2066w\\x00"
-        assert await page.run("document.documentElement.scrollWidth <= innerWidth")
+        assert await page.run("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     await page.open(f"{service.url}/#/queues/{job.queue}/jobs/{job.id}")
     await page.shows("__proto__", "pre")
     assert json.loads(await page.text("pre")) == HOSTILE

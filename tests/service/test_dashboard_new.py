@@ -130,3 +130,10 @@ async def test_a_job_of_a_task_without_a_schema_is_written_as_json(page: Page, o
     job = (await orders.engine.queue("orders").jobs("waiting")).items[0]
     assert (job.task, job.payload) == ("pack", {"number": LARGE})
     assert str(LARGE) in await page.text("main")
+
+
+async def test_a_form_for_no_task_yet_says_what_to_do_and_nothing_wrong(page: Page, service: Service) -> None:
+    await page.open(f"{service.url}/#/new")
+    await page.shows("Choose a task, or write the name of one.", "main")
+    assert await page.run("document.querySelector('[name=raw]').value") == "null"
+    assert not await page.run("document.querySelector('main :is([aria-invalid], .error)')")

@@ -40,7 +40,9 @@ async def test_every_page_fits_any_width_names_what_can_be_used_and_complains_of
         for at in (*PAGES, f"queues/work/jobs/{found.id}", "nowhere"):
             await page.run(f"location.hash = '#/{at}'")
             await page.until(SHOWN)
-            assert await page.run("document.documentElement.scrollWidth <= innerWidth"), (at, width)
+            assert await page.run(
+                "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+            ), (at, width)
             assert await page.run(UNNAMED) == [], at
             assert await page.run(TWICE) == [], at
     assert page.complaints == []

@@ -14,7 +14,7 @@ from streamq import App
 from ..rig import ON_ONE_SERVER, Server, until
 from .browser import Page
 from .conftest import Service, running, working
-from .pages import LIVE, SHOWN
+from .pages import LIVE, PAGES, SHOWN
 
 pytestmark = [pytest.mark.keeps_keys, ON_ONE_SERVER]
 
@@ -114,12 +114,38 @@ async def test_pages_of_messages_are_only_where_messages_are_sent(
         assert "Workspaces" not in await page.text("#pages")
 
 
-async def test_a_key_of_some_queues_is_told_to_be_that(page: Page, service: Service) -> None:
-    _, text = await MadeKeys(service.engine).create(Scope.WRITE, queues=["orders"])
+async def test_with_a_key_for_one_queue_a_person_sees_that_one_and_acts_in_it(
+    page: Page, service: Service
+) -> None:
+    for queue in ("orders", "secret"):
+        failed = await service.engine.enqueue(queue, "pack", {"box": 1})
+        await service.engine.queue(queue).cancel(failed.id, f"out of {queue} boxes")
+        await service.engine.enqueue(queue, "pack", {"box": 2})
+    _, text = await MadeKeys(service.engine).create(Scope.ADMIN, queues=["orders"])
     await page.open(f"{service.url}/")
     await page.fill("key", text)
     await page.click("Continue", "dialog")
-    await page.shows("for some queues only: orders.", "dialog")
+    await page.until(LIVE)
+    await page.shows("1 queue", "#tools")
+    await page.shows("No worker serves orders: 1 job waits.", ".health")
+    for at in (*PAGES, "queues/orders", "queues/orders/jobs", "queues/orders/groups", "queues/secret/jobs"):
+        await page.run(f"location.hash = '#/{at}'")
+        await page.until(SHOWN)
+        assert "out of secret" not in await page.text("main")
+        assert at == "queues/secret/jobs" or "secret" not in await page.text("body"), at
+    offered = (await page.text("#pages")).split("\n")
+    assert offered == ["Overview", "Queues", "Failures", "Workers", "Activity", "New job"]
+    for name in offered:
+        await page.click(name, "#pages")
+        await page.until(SHOWN)
+        assert not await page.run("document.querySelector('main [role=alert]')"), name
+    await page.run("location.hash = '#/queues/orders/jobs?state=cancelled'")
+    job = (await service.engine.queue("orders").jobs("cancelled")).items[0].id
+    await page.click(job)
+    await page.click("Retry", ".head")
+    await page.click("Retry", "dialog")
+    await page.until("document.querySelector('.head .badge[data-state=waiting]')")
+    assert (await service.engine.queue("orders").get(job)).state == "waiting"
 
 
 async def test_a_value_between_two_gaps_is_a_dot_that_is_seen(page: Page, service: Service) -> None:
@@ -153,7 +179,7 @@ async def test_a_kind_of_which_there_is_much_is_one_line_and_hides_no_other(
 async def test_where_nobody_works_it_is_not_said_that_all_is_well(page: Page, service: Service) -> None:
     await service.engine.enqueue("orders", "task", 1, delay=600)
     await page.open(f"{service.url}/")
-    await page.shows("No worker runs: jobs wait until one starts.", ".health")
+    await page.shows("No worker takes jobs: they wait until one starts.", ".health")
     assert "All is well" not in await page.text("main")
 
 
@@ -173,6 +199,7 @@ async def test_a_worker_that_takes_no_new_jobs_serves_no_queue(
         await until(lambda: _none_takes_jobs(app))
         await app.enqueue("work", "work")
         await page.shows("No worker serves work: 1 job waits.", ".health")
+        await page.shows("of 0 slots busy", ".tiles")
 
 
 async def _none_takes_jobs(app: App) -> bool:

@@ -27,7 +27,7 @@ def server(server_url: str) -> Iterator[Redis]:
 PAGES = (
     "/api/v1/queues", "/api/v1/stats", "/api/v1/stats?by=queue", "/api/v1/autoscale", "/api/v1/capacity",
     "/api/v1/failures", "/api/v1/operations", "/api/v1/schedules", "/api/v1/slow", "/api/v1/audit", "/metrics",
-    "/api/v1/channels",
+    "/api/v1/channels", "/api/v1/server",
 )  # fmt: skip
 
 

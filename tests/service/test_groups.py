@@ -11,8 +11,8 @@ from streamq_service.settings import ServiceSettings
 
 from streamq import App
 
-from ..rig import ON_ONE_SERVER
-from .conftest import JSON, Service
+from ..rig import ON_ONE_SERVER, until
+from .conftest import JSON, Service, running, working
 from .declared import check
 
 pytestmark = [pytest.mark.keeps_keys, ON_ONE_SERVER]
@@ -127,3 +127,25 @@ async def test_jobs_are_listed_by_their_group(service: Service) -> None:
         assert (status, sorted(job["payload"] for job in page["data"])) == (200, found), query
     status, _, problem = await service.get("/api/v1/queues/q/jobs?group=a%3Ab%3Ac")
     assert (status, problem["errors"][0]["pointer"]) == (422, "/group")
+
+
+async def test_a_queue_tells_what_its_groups_came_to_and_one_of_them_step_by_step(
+    sums: App, settings: Callable[..., ServiceSettings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamq.worker.tally.GROUPS_EVERY", 1)
+    async with running(settings(), sums) as service, working(sums):
+        path = "/api/v1/queues/sums"
+        for group in ("acme", "acme:contact-1", "bell"):
+            job = {"task": "add", "payload": 1, "group": group}
+            assert (await service.post(f"{path}/jobs", job))[0] == 201
+        found = await until(lambda: _grouped(service, f"{path}/stats?by=group"))
+        assert {name: each["completed"] for name, each in found["groups"].items()} == {"acme": 2, "bell": 1}
+        _, _, one = await service.get(f"{path}/stats?group=acme")
+        assert (one["group"], one["total"]["completed"], one["tasks"]) == ("acme", 2, {})
+        status, _, problem = await service.get(f"{path}/stats?group=acme:contact-1")
+        assert (status, "by tenant" in problem["detail"]) == (422, True)
+
+
+async def _grouped(service: Service, path: str) -> Any:
+    _, _, found = await service.get(path)
+    return found if sum(each["completed"] for each in found["groups"].values()) == 3 else None

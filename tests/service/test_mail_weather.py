@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import psutil
@@ -40,39 +42,56 @@ PASSING: dict[str, str | bytes | Do] = {
     "half a line": half_a_line, "never answers": never_answers, "a line without end": a_line_without_end,
     "lines without end": lines_without_end,
 }  # fmt: skip
-WEATHERS = [(what, step) for what in PASSING for step in STEPS if (what, step) != ("451", "EHLO")]
+ANYWHERE = [
+    (what, STEPS if what != "451" else tuple(step for step in STEPS if step != "EHLO")) for what in PASSING
+]
 """Who refuses EHLO is asked by HELO."""
 
 
-@pytest.mark.parametrize(("what", "step"), WEATHERS)
+async def at_each(
+    steps: tuple[str, ...], prefix: str, weather: Callable[[str, str], Awaitable[None]]
+) -> None:
+    """The weather at each step, all at once, as most of it is waiting; each has keys of its own."""
+    async with asyncio.TaskGroup() as group:
+        for number, step in enumerate(steps):
+            group.create_task(weather(step, f"{prefix}{number}"), name=step)
+
+
+@pytest.mark.parametrize(("what", "steps"), ANYWHERE)
 async def test_what_passes_by_is_tried_again_and_the_next_try_delivers(
-    settings: Make, sandbox: Service, work: Work, what: str, step: str
+    settings: Make, sandbox: Service, work: Work, prefix: str, what: str, steps: tuple[str, ...]
 ) -> None:
-    async with (
-        post_office(Post({step: PASSING[what]}, times=1)) as post,
-        # the next try is well, however busy the machine is
-        running(by_mail(settings, post, sandbox, email_timeout=1.0)) as service,
-        work(service.engine),
-    ):
-        jobs = await all_ended(service, ("/api/schedule-email", MAIL), well=("/api/schedule-sms", SMS))
-        check(jobs, "completed", 2)
-        assert len(post.taken) == 1
+    async def weather(step: str, own: str) -> None:
+        async with (
+            post_office(Post({step: PASSING[what]}, times=1)) as post,
+            # the next try is well, however busy the machine is
+            running(by_mail(settings, post, sandbox, email_timeout=2.0, prefix=own)) as service,
+            work(service.engine),
+        ):
+            jobs = await all_ended(service, ("/api/schedule-email", MAIL), well=("/api/schedule-sms", SMS))
+            check(jobs, "completed", 2)
+            assert len(post.taken) == 1
+
+    await at_each(steps, prefix, weather)
 
 
-@pytest.mark.parametrize(("what", "step"), WEATHERS)
+@pytest.mark.parametrize(("what", "steps"), ANYWHERE)
 async def test_what_does_not_pass_by_ends_in_a_failure_that_says_why(
-    settings: Make, sandbox: Service, work: Work, what: str, step: str
+    settings: Make, sandbox: Service, work: Work, prefix: str, what: str, steps: tuple[str, ...]
 ) -> None:
+    async def weather(step: str, own: str) -> None:
+        async with (
+            post_office(Post({step: PASSING[what]})) as post,
+            running(by_mail(settings, post, sandbox, prefix=own)) as service,
+            work(service.engine),
+        ):
+            jobs = await all_ended(service, ("/api/schedule-email", MAIL), well=("/api/schedule-sms", SMS))
+            check(jobs, "failed", 2)
+            assert "mail server" in jobs[0]["error"]["message"]
+            assert not post.taken
+
     before = psutil.Process().memory_info().rss
-    async with (
-        post_office(Post({step: PASSING[what]})) as post,
-        running(by_mail(settings, post, sandbox)) as service,
-        work(service.engine),
-    ):
-        jobs = await all_ended(service, ("/api/schedule-email", MAIL), well=("/api/schedule-sms", SMS))
-        check(jobs, "failed", 2)
-        assert "mail server" in jobs[0]["error"]["message"]
-        assert not post.taken
+    await at_each(steps, prefix, weather)
     assert psutil.Process().memory_info().rss - before < 30 * MEGABYTE
 
 

@@ -69,6 +69,15 @@ async def test_they_tell_jobs_workers_slots_memory_and_how_long_the_first_waits(
                 return (now[of("workers")], now[of("worker_slots")]) == (1, sums.settings.concurrency)
 
             await until(is_told)
+            (worker,) = await sums.workers()
+            await sums.worker(worker.name).quiet()
+
+            async def serves_nobody() -> bool:
+                _, now = await scraped(service)
+                serving = of("queue_workers", queue="sums")
+                return (now[of("workers")], now[of("worker_slots")], now[serving]) == (1, 0, 0)
+
+            await until(serves_nobody)
 
 
 async def test_they_count_what_comes_of_jobs_and_messages_and_how_long_that_takes(

@@ -69,5 +69,6 @@ async def test_a_server_that_tells_our_user_nothing_is_told_as_unknown(
         link.execute_command("ACL", "SETUSER", "quiet", "on", "nopass", "~*", "&*", "+@all", "-info")
     async with start(given, App(given)) as service:
         status, _, found = await service.get("/api/v1/server")
-        unknown = {"eviction_policy": None, "persistence": None, "role": None}
+        names = ("eviction_policy", "persistence", "role", "clock_apart", "memory_hours")
+        unknown = {**dict.fromkeys(names), "troubles": []}
         assert (status, found) == (200, {"memory": 0, "memory_limit": 0, **unknown})

@@ -64,6 +64,63 @@ async def test_two_names_are_none(settings: Make, start: Start) -> None:
             assert answer.status == 401
 
 
+GROUPS = "ops:admin, dev:write, role:viewer:read"
+
+
+@pytest.mark.parametrize(
+    ("sent", "everybody", "scope"),
+    [
+        ("ops", "", "admin"), ("dev", "", "write"), ("role:viewer", "", "read"), ("staff,dev , ops", "", "admin"),
+        ("dev|role:viewer", "", "write"), ("staff", "", None), ("", "", None), (None, "", None),
+        ("*", "", None), ("OPS", "", None), ("staff", ",*:read", "read"), (None, ",*:read", "read"),
+        ("dev", ",*:read", "write"), ("role:viewer", ",*:write", "read"), ("ops:admin", ",*:read", "read"),
+    ],
+)  # fmt: skip
+async def test_what_somebody_may_do_goes_by_the_groups_that_the_proxy_names(
+    settings: Make, start: Start, sent: str | None, everybody: str, scope: str | None
+) -> None:
+    given = settings(
+        trusted_proxy_addresses=HERE, trusted_proxy_scope="admin", trusted_proxy_groups=GROUPS + everybody
+    )
+    headers = ALICE if sent is None else {**ALICE, "X-Forwarded-Groups": sent}
+    async with start(given) as service:
+        status, _, me = await service.get("/api/v1/me", **headers)
+        assert (status, me.get("scope")) == ((200, scope) if scope else (401, None))
+
+
+async def test_groups_that_are_forged_count_for_nothing(settings: Make, start: Start) -> None:
+    elsewhere = settings(trusted_proxy_addresses="10.0.0.0/8", trusted_proxy_groups="*:admin,ops:admin")
+    async with start(elsewhere) as service:
+        assert (await service.get("/api/v1/queues", **{**ALICE, "X-Forwarded-Groups": "ops"}))[0] == 401
+    here = settings(trusted_proxy_addresses=HERE, trusted_proxy_groups="ops:admin,*:read")
+    async with start(here) as service:
+        both = [*ALICE.items(), ("X-Forwarded-Groups", "ops"), ("X-Forwarded-Groups", "staff")]
+        async with service.http.get(service.url + "/api/v1/me", headers=both) as answer:
+            assert (await answer.json())["scope"] == "read", "one of the two may be the caller's own"
+        assert (await service.get("/api/v1/queues", **{"X-Forwarded-Groups": "ops"}))[0] == 401, (
+            "nobody is named"
+        )
+
+
+async def test_without_groups_in_the_settings_a_header_of_groups_is_not_read(
+    settings: Make, start: Start
+) -> None:
+    async with start(settings(trusted_proxy_addresses=HERE)) as service:
+        _, _, me = await service.get("/api/v1/me", **{**ALICE, "X-Forwarded-Groups": "ops"})
+        assert me["scope"] == "read"
+
+
+async def test_the_header_of_the_groups_has_the_name_that_the_settings_say(
+    settings: Make, start: Start
+) -> None:
+    given = settings(
+        trusted_proxy_addresses=HERE, trusted_proxy_groups="ops:admin", trusted_proxy_groups_header="X-Roles"
+    )
+    async with start(given) as service:
+        assert (await service.get("/api/v1/me", **{**ALICE, "X-Roles": "ops"}))[2]["scope"] == "admin"
+        assert (await service.get("/api/v1/me", **{**ALICE, "X-Forwarded-Groups": "ops"}))[0] == 401
+
+
 async def test_another_web_page_changes_nothing_in_the_name_of_who_is_logged_in(
     settings: Make, start: Start
 ) -> None:
@@ -76,7 +133,9 @@ async def test_another_web_page_changes_nothing_in_the_name_of_who_is_logged_in(
 @pytest.mark.parametrize(
     "given", [{"cors_origins": "app.example.com"}, {"cors_origins": "https://app.example.com/x"},
               {"trusted_proxy_addresses": "proxy"}, {"trusted_proxy_header": "Authorization"},
-              {"trusted_proxy_header": "no header"}],
+              {"trusted_proxy_header": "no header"}, {"trusted_proxy_groups_header": "Cookie"},
+              {"trusted_proxy_groups": "ops"}, {"trusted_proxy_groups": "ops:root"},
+              {"trusted_proxy_groups": ":read"}],
 )  # fmt: skip
 def test_what_can_be_no_origin_address_or_header_is_said(settings: Make, given: Any) -> None:
     with pytest.raises(ConfigurationError):

@@ -1,7 +1,8 @@
 // What a person may do: each act is told once, as a request and as its twins for a terminal, and is done in one dialog.
 //   text          the word on the button
 //   scope         what the key must allow: admin, where it says nothing
-//   method, path  of the request, a POST where it says nothing, the path also as path(values); body(values, found) its body as JSON text, headers(values)
+//   method, path  of the request, a POST where it says nothing, the path also as path(values); headers(values)
+//   body(values, found)  its body as JSON text; where it says nothing, what was written into the fields
 //   check(values) throws for what cannot be sent
 //   cli(values)   the same on the command line
 //   title, note   what the dialog says before; a note may depend on the values
@@ -9,15 +10,14 @@
 //   fields        what is asked: { name, label, kind, value, options, required, hint }
 //   must          a text to be typed before, for what cannot be undone
 //   isDangerous   what cannot be undone
-//   done(answer)  what follows; may give back a text, or a tree
+//   send(values)  does it where it is no request of its own
+//   done          what is said then, a text or a tree; also as done(answer), which may do something
 
 import * as api from "./api.js";
-import { typed, write } from "./exact.js";
-import { list } from "./format.js";
+import { parse, typed, write } from "./exact.js";
 import { page } from "./page.js";
-import { alert, quiet, wrong } from "./parts.js";
-import { h } from "./render.js";
-import { close, present } from "./dialog.js";
+import { close, present, titled } from "./dialog.js";
+import { alert, h, list, note, phrase, quiet, wrong } from "./parts.js";
 import { say } from "./toast.js";
 
 const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${String(text).replaceAll("'", `'\\''`)}'`);
@@ -30,11 +30,12 @@ const optional = (values) => Object.entries(given(values)).flatMap(([name, value
 /** A command line, quoted for a shell: words, and objects of options. */
 export const command = (...words) => ["streamq", ...words.flatMap((word) => (typeof word === "object" ? optional(word ?? {}) : [word]))].map(quoted).join(" ");
 
+const bodyOf = ({ body, fields = [] }, values, found) => (body ? body(values, found) : fields.length ? write(given(values)) : undefined);
 const placeOf = ({ path }, values) => (typeof path === "function" ? path(values) : path);
 
 /** The request of an act for a terminal. */
 export function curl(action, values) {
-  const body = action.body?.(values);
+  const body = bodyOf(action, values);
   const headers = Object.entries({ "Content-Type": "application/json", ...action.headers?.(values) });
   const key = api.hasKey() ? ["-H", '"Authorization: Bearer $STREAMQ_KEY"'] : [];
   const words = ["curl", "-X", action.method ?? "POST", ...headers.flatMap(([name, value]) => ["-H", quoted(`${name}: ${value}`)]), ...key];
@@ -42,12 +43,25 @@ export function curl(action, values) {
   return [...words, quoted(api.address(placeOf(action, values)))].join(" ");
 }
 
-/** To let something rest, and to let it go on: at a path, and by the words of the command line. */
-export const resting = (text, path, title, words, more) => ({
-  text, path: `${path}/${text.toLowerCase()}`, title: `${text} ${title}`,
-  fields: text === "Pause" ? [{ name: "reason", label: "Reason" }] : [],
-  body: (values) => (text === "Pause" ? write(given(values)) : undefined),
-  cli: (values) => command(words[0], text.toLowerCase(), ...words.slice(1), given(values)),
+/** What acts are done to: its address in the API, and its words on the command line. */
+const thing = (path, ...words) => ({ path, words });
+export const theJob = ({ queue, id }) => thing(api.jobAt(queue, id), "job", queue, id);
+export const theQueue = (queue) => thing(api.queueAt(queue), "queue", queue);
+export const theGroup = (queue, group) => thing(api.groupAt(queue, group), "group", queue, group);
+export const theSchedule = (name) => thing(api.scheduleAt(name), "schedule", name);
+export const theWorker = (name) => thing(api.workerAt(name), "workers", name);
+export const theOperation = (id) => thing(`operations/${encodeURIComponent(id)}`, "operation", id);
+
+/** An act by its word on the command line, which is also the end of its path; a request with another method is to the thing itself. */
+export const act = ({ path, words: [noun, ...names] }, word, more) => ({
+  path: more.method ? path : `${path}/${word}`,
+  cli: (values) => command(noun, word, ...names, given(values)),
+  ...more,
+});
+
+/** To let something rest, and to let it go on. */
+export const resting = (of, text, title, more) => act(of, text.toLowerCase(), {
+  text, title: `${text} ${title}`, fields: text === "Pause" ? [{ name: "reason", label: "Reason" }] : [],
   done: () => (text === "Pause" ? `${title} is paused.` : `${title} goes on.`),
   ...more,
 });
@@ -94,14 +108,14 @@ function draw(state, again) {
   };
   const typed = action.must === undefined || values.must === action.must;
   return h("form", { onsubmit: (event) => (event.preventDefault(), typed && !state.busy && submit(state, again)) },
-    h("h2", { id: "dialog-title" }, action.title ?? action.text),
-    action.note ? h("p", { class: "quiet" }, typeof action.note === "function" ? action.note(values) : action.note) : null,
+    titled(action.title ?? action.text),
+    action.note ? h("p.quiet", {}, typeof action.note === "function" ? action.note(values) : action.note) : null,
     (action.fields ?? []).map((each) => field(each, change(each.name), state.error)),
     action.must === undefined ? null : field({ name: "must", label: `Type ${action.must} to go on` }, change("must")),
-    state.error ? alert(wrong({ message: state.error.message, errors: list(state.error.errors).filter(({ pointer }) => !(action.fields ?? []).some(({ name }) => pointer === `/${name}`)) })) : null,
-    twins(action, values),
-    h("div", { class: "row end" },
-      h("button", { onclick: close }, "Not now"),
+    unplaced(state.error, action.fields),
+    action.send ? null : twins(action, values),
+    h("div.row.end", {},
+      action.send ? null : h("button", { onclick: close }, "Not now"),
       h("button", { type: "submit", class: action.isDangerous ? "primary danger" : "primary", disabled: !typed || state.busy }, action.sure ?? action.text),
     ),
   );
@@ -111,26 +125,56 @@ async function submit(state, again) {
   Object.assign(state, { busy: true, error: null });
   again();
   try {
-    await act(state);
+    await perform(state);
     close();
   } catch (error) {
     Object.assign(state, { busy: false, error });
+    again();
+    document.querySelector("#dialog [aria-invalid], #dialog input")?.select?.();
     if (state.action.prepare) prepared(state, again);
-    else again();
   }
 }
 
-async function act({ action, values }) {
+const isOf = (fields = []) => (pointer) => fields.some(({ name }) => pointer === `/${name}`);
+
+/** What a problem says, but for the errors that fields show; nothing where these are all. */
+export function unplaced(problem, fields, isPlaced = isOf(fields)) {
+  if (!problem) return null;
+  const [all, loose] = [list(problem.errors), list(problem.errors).filter(({ pointer }) => !isPlaced(pointer))];
+  return all.length && !loose.length ? null : h("p.error", { role: "alert", key: "problem" }, wrong({ message: problem.message, errors: loose }));
+}
+
+function request(action, values) {
   action.check?.(values);
-  const answer = await api.send(action.method ?? "POST", placeOf(action, values), action.body?.(values, values.found), action.headers?.(values));
-  say(action.done?.(answer) ?? `${action.text}: done.`);
+  if (action.send) return action.send(values);
+  return api.send(action.method ?? "POST", placeOf(action, values), bodyOf(action, values, values.found), action.headers?.(values));
+}
+
+/** Do what a form on a page says; the focus goes to the first field that is wrong. */
+export async function submitted(id, action, values, done) {
+  page.set({ busy: true, problem: null });
+  try {
+    done(await request(action, values));
+  } catch (problem) {
+    page.set({ problem });
+    setTimeout(() => document.querySelector(`#${id} [aria-invalid]`)?.focus(), 20);
+  }
+  page.set({ busy: false });
+}
+
+/** The button of a form on a page, where the key allows it. */
+export const submitter = (text, isReady = true) => (page.may("write") ? h("div.row", { key: "submit" }, h("button.primary", { type: "submit", disabled: page.local.busy || !isReady }, text)) : note("The key of this tab may not send."));
+
+async function perform({ action, values }) {
+  const answer = await request(action, values);
+  say((typeof action.done === "function" ? action.done(answer) : action.done) ?? `${action.text}: done.`);
   page.again();
 }
 
 /** A labelled field, with what is wrong with it beside it. */
-export function field({ name, label, kind = "text", value, placeholder, options, none = "as it is", hint, rows, required }, onchange, problem) {
+export function field({ name, label, kind = "text", value, placeholder, options, none = "as it is", hint, rows, required, list: names }, onchange, problem) {
   const wrong = (problem?.errors ?? []).filter((error) => error.pointer?.split("/")[1] === name);
-  const props = { name, oninput: onchange, value: value ?? "", placeholder, required, "aria-invalid": wrong.length ? "true" : null };
+  const props = { name, oninput: onchange, value: value ?? "", placeholder, required, list: names, "aria-invalid": wrong.length ? "true" : null };
   const control = options
     ? h("select", { ...props, oninput: null, onchange }, options.map((each) => h("option", { value: each, selected: each === value }, each || none)))
     : kind === "json" || kind === "lines"
@@ -140,35 +184,38 @@ export function field({ name, label, kind = "text", value, placeholder, options,
     h("span", {}, label),
     control,
     hint ? h("small", {}, hint) : null,
-    wrong.map((error) => alert([error.message, error.hint].filter(Boolean).join("; "))),
+    wrong.map((error) => alert(phrase([error.message, error.hint]))),
   );
 }
 
-/** Whether all is there that an act needs: only then it can be done in a terminal. */
-export function isWhole({ fields = [], check }, values) {
+/** The values of an act for a terminal, JSON on one line; nothing while there is not all that it needs. */
+export function whole({ fields = [], check }, values) {
   try {
     check?.(values);
   } catch {
-    return false;
+    return null;
   }
-  return fields.every(({ required, name }) => !required || values[name]);
+  if (!fields.every(({ required, name }) => !required || values[name])) return null;
+  return values.payload ? { ...values, payload: write(parse(values.payload)) } : values;
 }
 
 /** An act as a person would type it in a terminal. */
 export function twins(action, values, open = false) {
-  const lines = isWhole(action, values) ? [["command line", action.cli?.(values)], ["HTTP", curl(action, values)]] : [];
-  return h("details", { class: "twins", key: "twins", open },
+  const given = whole(action, values);
+  const lines = given ? [["command line", action.cli?.(given)], ["HTTP", curl(action, given)]] : [];
+  return h("details.twins", { key: "twins", open },
     h("summary", {}, "The same in a terminal"),
     lines.length ? lines.map(([title, text]) => (text ? copied(title, text) : null)) : quiet("Fill in the fields first."),
   );
 }
 
-function copied(title, text) {
-  return h("div", { class: "twin" }, h("span", {}, title), h("code", { tabindex: 0 }, text), h("button", { "aria-label": `Copy: ${title}`, onclick: (event) => copy(text, event.target) }, "Copy"));
-}
+/** A line for a terminal, to be copied; beside it what else may be copied, by its name. */
+export const copied = (title, text, more = {}) =>
+  h("div.twin", { key: title }, h("span", {}, title), h("code", { tabindex: 0, title: text }, text),
+    Object.entries({ Copy: text, ...more }).map(([name, line]) => h("button.small", { "aria-label": `${name}: ${title}`, onclick: (event) => copy(line, event.target) }, name)));
 
 /** Also where the page is not served by HTTPS, as the clipboard of the browser then is not there. */
-export async function copy(text, near) {
+async function copy(text, near) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {

@@ -2,24 +2,21 @@
 
 import { query as asked } from "./api.js";
 import { progress } from "./bulk.js";
-import { clock, dict, list, number } from "./format.js";
-import { card, column, empty, figure, head, jobLink, link, once, queueLink, small, table, tabs, when } from "./parts.js";
-import { h } from "./render.js";
-import { at } from "./route.js";
 import { write } from "./exact.js";
-import { icon } from "./states.js";
+import { at, card, clock, column, dict, dicts, empty, figure, h, icon, jobLink, link, list, listing, number, once, queueColumn, queueLink, small, tabs, when } from "./parts.js";
 
 const PARTS = [["operations", "Operations"], ["audit", "Who did what"], ["live", "Live"]];
+const partsOf = ({ isNarrow }) => PARTS.filter(([part]) => !(isNarrow && part === "audit"));
 
 export const activity = {
   title: () => "Activity",
   asks: ({ query: { part = "operations", cursor } }) =>
     part === "audit" ? { audit: { path: `audit?${asked({ limit: 100, cursor })}`, every: 5 } } : part === "live" ? {} : { operations: { path: "operations", every: 2 } },
-  body({ data, query, live }) {
+  body(page) {
+    const { data, query, live } = page;
     const part = query.part ?? "operations";
     return [
-      head("Activity"),
-      tabs("What", part, PARTS.map(([value, text]) => [value, text, at("activity", { part: value })])),
+      tabs("What", part, partsOf(page).map(([value, text]) => [value, text, at("activity", { part: value })])),
       part === "audit" ? once(data.audit, () => audit(data.audit)) : part === "live" ? changes(live) : once(data.operations, operations),
     ];
   },
@@ -29,36 +26,36 @@ function operations(found) {
   const [running, ended] = [found.filter(({ state }) => state === "running"), found.filter(({ state }) => state !== "running")];
   return [
     card("Going on", running.length ? running.map(progress) : empty("Nothing is done to many jobs at the moment.")),
-    card("Ended in the last day", table({
-      name: "Ended operations", items: ended, key: ({ id }) => id, none: "None.",
+    listing("Ended in the last day", {
+      items: ended, key: ({ id }) => id,
       columns: [
         column("what", ({ kind, filter, states }) => [h("b", {}, kind), small(filter || list(states).join(", "))]),
-        column("queue", ({ queue }) => queueLink(queue)),
+        queueColumn,
         column("ended as", ({ state, reason }) => [state, reason ? small(reason) : null]),
         figure("done", ({ done, total, filter }) => (filter ? number(done) : `${number(done)} of ${number(total)}`)),
         figure("looked at", ({ looked, filter }) => (filter ? number(looked) : "–")),
-        figure("skipped", ({ skipped }) => number(skipped)),
-        column("by", ({ by }) => by),
+        figure("skipped"),
+        column("by"),
         figure("when", ({ ended_at, updated_at }) => when(ended_at ?? updated_at)),
       ],
-    })),
+    }),
   ];
 }
 
 function audit({ data, page }) {
   const next = dict(page).next;
   return [
-    card("Who did what", table({
-      name: "Audit trail", items: list(data).map(dict), key: ({ id }) => id, none: "Nothing was done to queues, jobs and schedules, or nothing is kept.",
+    listing("Who did what", {
+      items: dicts(data), key: ({ id }) => id, none: "Nothing was done to queues, jobs and schedules, or nothing is kept.",
       columns: [
         column("when", ({ at }) => when(at)),
         column("who", ({ actor }) => actor),
         column("did", ({ action }) => h("b", {}, action)),
-        column("queue", ({ queue }) => (queue ? queueLink(queue) : null)),
+        queueColumn,
         column("to", ({ queue, subject, action }) => (queue && String(action).startsWith("job") ? jobLink(queue, subject) : subject)),
         column("how", ({ details }) => (Object.keys(dict(details)).length ? h("code", {}, write(details)) : null)),
       ],
-    })),
+    }),
     next ? h("p", { key: "next" }, link(at("activity", { part: "audit", cursor: next }), "Older acts")) : null,
   ];
 }
@@ -66,6 +63,6 @@ function audit({ data, page }) {
 function changes(live) {
   if (!live.changes.length) return card("Counts as they change", empty("Nothing has changed since this page was opened."));
   const lines = live.changes.map(({ number: key, at: time, queue, by }) =>
-    h("li", { key, "data-row": true }, h("time", {}, clock(time, true)), queueLink(queue), by.map(([state, size]) => h("span", { class: "badge", "data-state": state }, icon(state), `${state} ${size > 0 ? "+" : "−"}${number(Math.abs(size))}`))));
-  return card("Counts as they change", h("ol", { class: "changes" }, lines));
+    h("li", { key, "data-row": true }, h("time", {}, clock(time, true)), queueLink(queue), by.map(([state, size]) => h("span.badge", { "data-state": state }, icon(state), `${state} ${size > 0 ? "+" : "−"}${number(Math.abs(size))}`))));
+  return card("Counts as they change", h("ol.changes", {}, lines));
 }

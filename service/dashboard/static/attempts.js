@@ -1,9 +1,6 @@
 // The life of a job on a line: how long it waited, each attempt, and the time between two.
 
-import { dict, list, took } from "./format.js";
-import { h } from "./render.js";
-import { quiet, when } from "./parts.js";
-import { YET } from "./states.js";
+import { dicts, h, quiet, took, when, YET } from "./parts.js";
 
 const LEAST = 1.5; // percent: what is shorter can still be seen
 
@@ -11,7 +8,7 @@ const LEAST = 1.5; // percent: what is shorter can still be seen
 function phases(job) {
   const begin = Date.parse(job.created_at);
   if (Number.isNaN(begin)) return [];
-  const past = list(job.history).map(dict).map((each) => ({ kind: "failed", from: Date.parse(each.started_at), to: Date.parse(each.finished_at), title: `attempt ${each.attempt ?? ""}: ${each.type ?? ""}` }));
+  const past = dicts(job.history).map((each) => ({ kind: "failed", from: Date.parse(each.started_at), to: Date.parse(each.finished_at), title: `attempt ${each.attempt ?? ""}: ${each.type ?? ""}` }));
   const attempts = [...past.filter(({ from, to }) => from >= begin && to >= from)];
   const started = Date.parse(job.started_at);
   const ended = Date.parse(job.finished_at);
@@ -38,8 +35,8 @@ export function timeline(job) {
   const whole = Math.max(1, found.at(-1).to - found[0].from);
   const seconds = (each) => took((each.to - each.from) / 1000);
   return [
-    h("div", { class: "timeline", role: "img", "aria-label": found.map((each) => `${each.title} ${seconds(each)}`).join(", ") },
+    h("div.timeline", { role: "img", "aria-label": found.map((each) => `${each.title} ${seconds(each)}`).join(", ") },
       found.map((each) => h("span", { "data-state": each.kind, title: `${each.title}, ${seconds(each)}`, style: { "flex-grow": String(Math.max(LEAST, (100 * (each.to - each.from)) / whole)) } }))),
-    h("ol", { class: "phases" }, found.map((each) => h("li", { "data-state": each.kind }, h("i", { "aria-hidden": "true" }), each.title, " ", h("b", {}, seconds(each)), " ", quiet(when(new Date(each.from).toISOString()))))),
+    h("ol.phases", {}, found.map((each) => h("li", { "data-state": each.kind }, h("i", { "aria-hidden": "true" }), each.title, " ", h("b", {}, seconds(each)), " ", quiet(when(new Date(each.from).toISOString()))))),
   ];
 }

@@ -1,11 +1,10 @@
 // What is done to many jobs at once: all that a filter means, counted first, in the background with its progress.
 
-import { button, command, given } from "./action.js";
+import { act, button, command, given, theOperation } from "./action.js";
 import * as api from "./api.js";
 import { typed, write } from "./exact.js";
-import { amount, count, dict, number, plural } from "./format.js";
-import { h } from "./render.js";
-import { ENDED, UNDONE, YET } from "./states.js";
+import { page } from "./page.js";
+import { amount, count, dict, ENDED, h, number, plural, UNDONE, YET } from "./parts.js";
 import { begun } from "./steering.js";
 
 /** The filter that a page of jobs means, in the language of filters. */
@@ -25,9 +24,9 @@ const KINDS = [
 
 /** The acts that fit a state, for all that a filter means. `size` is how many are ticked, null where all are. */
 export const BULK = (queue, filter, state, size, canary) =>
-  KINDS.filter(({ of }) => !state || of.includes(state)).map((kind) => act(queue, kind, filter, state, size, canary));
+  KINDS.filter(({ of }) => !state || of.includes(state)).map((kind) => many(queue, kind, filter, state, size, canary));
 
-function act(queue, { action, text, states, isDangerous }, filter, state, size, first) {
+function many(queue, { action, text, states, isDangerous }, filter, state, size, first) {
   const q = filter || states.map((each) => `state:${each}`).join(" or ");
   const path = `${api.queueAt(queue)}/jobs/bulk`;
   return {
@@ -49,17 +48,15 @@ function act(queue, { action, text, states, isDangerous }, filter, state, size, 
 /** An operation that runs: how far it is, and the way to end it. */
 export function progress(operation) {
   const { id, kind, queue, state, done, total, skipped, filter, looked } = dict(operation);
-  return h("div", { class: "row progress", key: `operation ${id}`, role: "status" },
+  return h("div.row.progress", { key: `operation ${id}`, role: "status" },
     h("strong", {}, `${kind} in ${queue}`),
     h("progress", { max: count(total) || 1, value: count(filter ? looked : done), "aria-label": `${kind} in ${queue}` }),
     h("span", {}, filter ? `${number(done)} done, ${number(looked)} of ${number(total)} looked at` : `${number(done)} of ${number(total)}`, count(skipped) ? `, ${number(skipped)} skipped` : "", state === "running" ? "" : `, ${state}`),
-    state === "running" ? button(ended(id, kind), { class: "small" }) : null,
+    state === "running" && !page.isNarrow ? button(ended(id, kind), { class: "small" }) : null,
   );
 }
 
-const ended = (id, kind) => ({
-  text: "End it", path: `operations/${encodeURIComponent(id)}/cancel`, title: `End the ${kind}`,
-  note: "What it has done stays done.",
-  cli: () => command("operation", "cancel", id),
+const ended = (id, kind) => act(theOperation(id), "cancel", {
+  text: "End it", title: `End the ${kind}`, note: "What it has done stays done.",
   done: ({ done }) => `It has ended, after ${plural(amount(done), "job")}.`,
 });

@@ -2,10 +2,7 @@
 
 import { field } from "./action.js";
 import { query as asked } from "./api.js";
-import { amount, bytes, count, dict, list, number, percent, plural, rate, short, span, took } from "./format.js";
-import { card, column, empty, facts, figure, head, meter, note, quiet, table, waiting } from "./parts.js";
-import { h } from "./render.js";
-import { later } from "./route.js";
+import { amount, bytes, card, column, count, dict, empty, facts, figure, h, later, list, listing, meter, note, number, percent, plural, quiet, rate, short, span, took, waiting } from "./parts.js";
 import { said } from "./shown.js";
 
 const WISHES = [["rate", "Jobs a second"], ["handler", "A run takes", "such as 20ms"], ["payload", "Bytes of a payload"], ["delayed", "Delayed jobs"], ["p99", "p99 of waits below", "such as 1s"], ["cores", "Cores of a machine"]];
@@ -13,14 +10,14 @@ const WISHES = [["rate", "Jobs a second"], ["handler", "A run takes", "such as 2
 export const capacity = {
   title: () => "Capacity",
   asks: ({ query, me }) => (!list(me.offers).includes("capacity") ? {} : { plan: { path: `capacity?${asked(Object.fromEntries(WISHES.map(([name]) => [name, query[name]])))}`, every: 15, isShown: true } }),
+  head: () => quiet("what is left empty is as it is now, at the busiest step of the last hour"),
   body({ data, failed, query, me }) {
-    if (!list(me.offers).includes("capacity")) return [head("Capacity"), empty("No planner is installed beside this service.")];
+    if (!list(me.offers).includes("capacity")) return empty("No planner is installed beside this service.");
     const plan = dict(data.plan);
     return [
-      head("Capacity", quiet("what is left empty is as it is now, at the busiest step of the last hour")),
-      h("div", { class: "filters wishes", key: "wishes" }, WISHES.map(([name, label, hint]) => wish(name, label, hint, query[name], dict(plan.assumed)[name]))),
-      failed.plan ? h("p", { class: "error", role: "alert", key: "problem" }, failed.plan.message) : null,
-      data.plan ? h("div", { class: "columns even", key: "plan" }, h("div", {}, card("It is now", now(dict(plan.now), plan)), card("Notes", notes(plan))), h("div", {}, card("It takes", takes(plan)), card("How near to the limits", gauges(list(plan.gauges))))) : failed.plan ? null : waiting(),
+      h("div.filters.wishes", { key: "wishes" }, WISHES.map(([name, label, hint]) => wish(name, label, hint, query[name], dict(plan.assumed)[name]))),
+      failed.plan ? h("p.error", { role: "alert", key: "problem" }, failed.plan.message) : null,
+      data.plan ? h("div.columns.even", { key: "plan" }, h("div", {}, card("It is now", now(dict(plan.now), plan)), card("Notes", notes(plan))), h("div", {}, card("It takes", takes(plan)), gauges(list(plan.gauges)))) : failed.plan ? null : waiting(),
     ];
   },
 };
@@ -43,8 +40,8 @@ const takes = (plan) => facts({
   ...Object.fromEntries(Object.entries(dict(plan.memory)).map(([name, size]) => [`memory: ${name.replaceAll("_", " ")}`, bytes(size)])),
 });
 
-const gauges = (found) => table({
-  name: "Gauges", items: found.map(dict), key: ({ name }) => name, none: "None.",
+const gauges = (found) => listing("How near to the limits", {
+  items: found.map(dict), key: ({ name }) => name,
   columns: [
     column("of", ({ name }) => name),
     column("used", ({ share }) => [meter(count(share), 1), ` ${percent(amount(share))}`]),
@@ -55,8 +52,8 @@ const gauges = (found) => table({
 function notes({ notes: found, reachable, measured }) {
   const lines = list(found).map((text, key) => h("li", { key }, text));
   return [
-    reachable === false ? h("p", { class: "error" }, "No set-up reaches this.") : null,
-    lines.length ? h("ul", { class: "plain" }, lines) : empty("None."),
+    reachable === false ? h("p.error", {}, "No set-up reaches this.") : null,
+    lines.length ? h("ul.plain", {}, lines) : empty("None."),
     note("Measured: ", Object.entries(dict(measured)).map(([name, value]) => `${name.replaceAll("_", " ")} ${typeof value === "number" && /age|second/.test(name) ? span(value) : said(value)}`).join(", ")),
   ];
 }

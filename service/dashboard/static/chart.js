@@ -1,10 +1,8 @@
 // Charts: lines over time with axes that have units, gaps as gaps, values under the pointer or the arrow keys, a part of the
 // time seen larger, marks where another version began, and the same as a table.
 
-import { amount, clock, dict, short } from "./format.js";
 import { page } from "./page.js";
-import { h } from "./render.js";
-import { ask } from "./route.js";
+import { amount, ask, clock, column, dict, empty, figure, h, short, table } from "./parts.js";
 
 const WIDE = 600;
 const HIGH = 120;
@@ -31,8 +29,9 @@ function lines(values, most, wide, high, props) {
 
 /** A small line without axes; the words beside it say what it means. */
 export function spark(values, tone, says) {
+  if (!values.some((value) => amount(value))) return null;
   const most = Math.max(...values.map((value) => amount(value) || 0), 0);
-  return h("svg", { class: "spark", viewBox: "0 0 100 24", preserveAspectRatio: "none", role: "img", "aria-label": says, "data-tone": tone }, h("g", { transform: "translate(0 1)" }, lines(values, most || 1, 100, 22, { class: "line" })));
+  return h("svg.spark", { viewBox: "0 0 100 24", preserveAspectRatio: "none", role: "img", "aria-label": says, "data-tone": tone }, h("g", { transform: "translate(0 1)" }, lines(values, most || 1, 100, 22, { class: "line" })));
 }
 
 /** The steps that are looked at: all, or those between the two times that the address names. */
@@ -73,15 +72,15 @@ export function chart({ name, times: allTimes, series: all, said = short }) {
   const most = roundUp(Math.max(0, ...series.flatMap(({ values }) => values.map((value) => amount(value) || 0))));
   const at = hover < times.length ? hover : null;
   const began = marks(times);
-  return h("figure", { class: "chart", key: `chart ${name}` },
+  return h("figure.chart", { key: `chart ${name}` },
     h("figcaption", {},
       h("h2", {}, name),
-      h("span", { class: "legend" }, series.map((each) => legend(each, at, said)), began.map(({ text }) => h("span", { key: text, class: "mark" }, text))),
-      h("span", { class: "quiet hovered" }, at == null ? "" : clock(times[at])),
-      to - from < allTimes.length ? h("button", { class: "small", onclick: () => zoom([]) }, "All of the time") : null,
-      h("button", { class: "small", "aria-pressed": String(isTable), onclick: () => ask({ tables: (isTable ? tables.filter((each) => each !== name) : [...tables, name]).join("~") }) }, "Table"),
+      h("span.legend", {}, series.map((each) => legend(each, at, said)), began.map(({ text }) => h("span.mark", { key: text }, text))),
+      h("span.quiet.hovered", {}, at == null ? "" : clock(times[at])),
+      to - from < allTimes.length ? h("button.small", { onclick: () => zoom([]) }, "All of the time") : null,
+      h("button.small", { "aria-pressed": String(isTable), onclick: () => ask({ tables: (isTable ? tables.filter((each) => each !== name) : [...tables, name]).join("~") }) }, "Table"),
     ),
-    isTable ? asTable(name, times, series, said) : times.length ? plot(name, times, series, most, said, at, began) : h("p", { class: "empty" }, "Nothing is kept of this time."),
+    isTable ? asTable(name, times, series, said) : times.length ? plot(name, times, series, most, said, at, began) : empty("Nothing is kept of this time."),
   );
 }
 
@@ -109,8 +108,8 @@ function plot(name, times, series, most, said, at, began) {
   };
   const x = (index) => (index * WIDE) / Math.max(1, far);
   const line = (index) => `M${x(index).toFixed(1)} 0v${HIGH}`;
-  return h("div", { class: "plot" },
-    h("div", { class: "scale", "aria-hidden": "true" }, [most, most / 2, 0].map((value) => h("span", {}, said(value)))),
+  return h("div.plot", {},
+    h("div.scale", { "aria-hidden": "true" }, [most, most / 2, 0].map((value) => h("span", {}, said(value)))),
     h(
       "svg",
       {
@@ -119,13 +118,13 @@ function plot(name, times, series, most, said, at, began) {
         onpointerdown: (event) => page.set({ drag: [name, under(event)] }),
         onpointerup: (event) => (page.local.drag && Math.abs(page.local.drag[1] - under(event)) > 1 ? zoom(times, page.local.drag[1], under(event)) : page.set({ drag: null })),
       },
-      [0, HIGH / 2, HIGH].map((y) => h("path", { class: "grid", d: `M0 ${y}h${WIDE}` })),
-      began.map(({ index, text }) => h("path", { key: text, class: "deployed", d: line(index) })),
-      drag?.[0] === name && typeof at === "number" ? h("path", { key: "drag", class: "dragged", d: `M${x(drag[1]).toFixed(1)} 0H${x(at).toFixed(1)}V${HIGH}H${x(drag[1]).toFixed(1)}z` }) : null,
-      series.map(({ title, tone, values }) => h("g", { key: title, "data-tone": tone }, lines(values, most, WIDE, HIGH, { class: "line" }))),
-      typeof at === "number" ? h("path", { key: "cursor", class: "cursor", d: line(at) }) : null,
+      [0, HIGH / 2, HIGH].map((y) => h("path.grid", { d: `M0 ${y}h${WIDE}` })),
+      began.map(({ index, text }) => h("path.deployed", { key: text, d: line(index) })),
+      drag?.[0] === name && typeof at === "number" ? h("path.dragged", { key: "drag", d: `M${x(drag[1]).toFixed(1)} 0H${x(at).toFixed(1)}V${HIGH}H${x(drag[1]).toFixed(1)}z` }) : null,
+      series.filter(({ values }) => values.some((value) => amount(value))).reverse().map(({ title, tone, values }) => h("g", { key: title, "data-tone": tone }, lines(values, most, WIDE, HIGH, { class: "line" }))),
+      typeof at === "number" ? h("path.cursor", { key: "cursor", d: line(at) }) : null,
     ),
-    h("div", { class: "times", "aria-hidden": "true" }, [0, Math.floor(far / 2), far].filter((index, place, all) => all.indexOf(index) === place).map((index) => h("span", {}, clock(times[index])))),
+    h("div.times", { "aria-hidden": "true" }, [0, Math.floor(far / 2), far].filter((index, place, all) => all.indexOf(index) === place).map((index) => h("span", {}, clock(times[index])))),
   );
 }
 
@@ -134,10 +133,8 @@ function spoken(name, series, said) {
   return `${name}; at last ${lasts.join(", ")}. The arrow keys go through the values, + shows a part larger, - all.`;
 }
 
-function asTable(name, times, series, said) {
-  const titles = ["time", ...series.map(({ title }) => title)];
-  const rows = times.map((time, index) => h("tr", { key: time }, h("td", {}, clock(time)), series.map(({ values }) => h("td", { class: "number" }, said(values[index])))));
-  return h("div", { class: "scrolls short", role: "region", "aria-label": `Table of ${name}`, tabindex: 0 },
-    h("table", {}, h("thead", {}, h("tr", {}, titles.map((title, index) => h("th", { scope: "col", class: index ? "number" : null }, title)))), h("tbody", {}, rows.reverse())),
-  );
-}
+const asTable = (name, times, series, said) =>
+  h("div.short", {}, table({
+    name, items: times.map((_, index) => index).reverse(), key: (index) => times[index],
+    columns: [column("time", (index) => clock(times[index])), ...series.map(({ title, values }) => figure(title, (index) => said(values[index])))],
+  }));

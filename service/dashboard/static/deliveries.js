@@ -3,9 +3,7 @@
 import { button } from "./action.js";
 import { jobAt } from "./api.js";
 import { write } from "./exact.js";
-import { dict, items, number } from "./format.js";
-import { card, column, facts, jobLink, note, small, table, when } from "./parts.js";
-import { h } from "./render.js";
+import { actsColumn, card, column, dict, facts, h, items, jobLink, listing, note, number, small, when } from "./parts.js";
 import { said } from "./shown.js";
 
 const WAYS = [
@@ -20,24 +18,24 @@ const settled = (queue, id, { as, text, note, isDangerous }) => ({
   done: ({ state }) => `The delivery is ${state}.`,
 });
 
-const settling = ({ queue, id }) => h("div", { class: "row end" }, WAYS.map((way) => button(settled(queue, id, way), { class: "small" })));
+const settling = ({ queue, id }) => WAYS.map((way) => button(settled(queue, id, way), { class: "small" }));
 
 export const deliveryCard = (found) =>
   card("Delivery", facts({
     state: h("span", { class: found.state === "failed" || found.state === "unknown" ? "error" : "" }, found.state), channel: found.channel, provider: found.provider,
     "id there": found.provider_id == null ? null : said(found.provider_id), workspace: said(found.workspace_id ?? ""), "given out": when(found.at), reason: found.reason,
-  }), found.state === "unknown" ? settling(found) : null);
+  }), found.state === "unknown" ? h("div.row.end", {}, settling(found)) : null);
 
 export function unknownDeliveries(told) {
-  return card(`Unknown deliveries: ${number(dict(told).total ?? 0)}`, note("Nobody knows whether these were sent: the provider did not answer in time. Look there, and say what became of them."), table({
-    name: "Unknown deliveries", items: items(told), key: ({ queue, id }) => `${queue} ${id}`, none: "There is none.",
+  return listing(`Unknown deliveries: ${number(dict(told).total ?? 0)}`, {
+    items: items(told), key: ({ queue, id }) => `${queue} ${id}`, none: "There is none.",
     columns: [
       column("job", ({ queue, id }) => jobLink(queue, id)),
       column("channel", ({ channel, provider }) => [channel, provider ? small(provider) : null]),
       column("workspace", ({ workspace_id }) => said(workspace_id ?? "–")),
       column("given out", ({ at }) => when(at)),
       column("why", ({ reason }) => reason),
-      column("", settling, "acts"),
+      actsColumn(settling),
     ],
-  }));
+  }, note("Nobody knows whether these were sent: the provider did not answer in time. Look there, and say what became of them."));
 }

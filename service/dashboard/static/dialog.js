@@ -1,6 +1,6 @@
 // One dialog, in which a page asks for what it needs; the focus goes back to where it was.
 
-import { patch } from "./render.js";
+import { h, patch } from "./render.js";
 
 const dialog = () => document.getElementById("dialog");
 let [shown, place] = [null, ""];
@@ -18,6 +18,9 @@ export function present(state, draw) {
   dialog().querySelector("input, textarea, select, [data-first], button.primary")?.focus();
   return again;
 }
+
+/** What a dialog shows: its title, and what follows. */
+export const titled = (title, ...rest) => [h("h2", { id: "dialog-title" }, title), rest];
 
 export const close = () => dialog().close();
 

@@ -80,10 +80,14 @@ export function clock(time, withSeconds = false) {
 }
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
+/** What there is of some texts, as one. */
+export const phrase = (texts, between = "; ") => texts.filter(Boolean).join(between);
+
 export const plural = (size, one, more = `${one}s`) => `${number(size)} ${amount(size) === 1 ? one : more}`;
 
 /** Any value as a list, or as an object: what is missing or odd is empty. */
 export const list = (value) => (Array.isArray(value) ? value : []);
 export const dict = (value) => (value && typeof value === "object" && !Array.isArray(value) && !(value instanceof Exact) ? value : {});
-/** The items of an answer that is a list. */
-export const items = (answer) => list(dict(answer).data).map(dict);
+/** A list of objects, and that of an answer. */
+export const dicts = (value) => list(value).map(dict);
+export const items = (answer) => dicts(dict(answer).data);

@@ -1,7 +1,6 @@
 // What is wrong, in words, the worst first: from what the API tells of queues, workers, statistics and schedules.
 
-import { age, amount, count, dict, list, number, percent, plural, span } from "./format.js";
-import { at } from "./route.js";
+import { age, at, count, dict, list, number, percent, plural, span } from "./parts.js";
 
 const LONG = 60; // seconds a job may wait until it is told
 const VERY_LONG = 600;
@@ -17,15 +16,15 @@ const MANY = {
 export const unstarted = (counts) => count(dict(counts).waiting) + count(dict(counts).held);
 
 /** The workers that serve a queue and take jobs; of a queue's name nobody knows a pattern. */
-export const serving = (workers, queue) => workers.filter(({ queues, state, asked }) => state !== "quiet" && state !== "stopping" && !asked && list(queues).includes(queue));
+export const serving = (workers, queue) => workers.filter(({ queues, takes_jobs: takes }) => takes && list(queues).includes(queue));
 
 /** How many jobs of all queues are in a state. */
 export const sum = (live, state) => [...live.queues.values()].reduce((whole, counts) => whole + count(counts[state]), 0);
 
-export const slots = (workers) => workers.reduce((sum, worker) => sum + count(worker.concurrency), 0);
+export const slots = (workers) => workers.reduce((sum, worker) => sum + count(worker.slots), 0);
 
 /** What is wrong: { tone, text, address }, and nothing where all is well. */
-export function troubles({ live, oldest = {}, stats = [], recent = [], schedules = [], unknown = 0, operations = [], server = {} }) {
+export function troubles({ live, oldest = {}, stats = [], recent = [], schedules = [], unknown = 0, server = {} }) {
   const found = [
     ...ofServer(live, server),
     ...ofNobody(live),
@@ -35,7 +34,6 @@ export function troubles({ live, oldest = {}, stats = [], recent = [], schedules
     ...ofSchedules(schedules),
     ...live.workers.flatMap(ofWorker),
     ...(unknown > 0 ? [{ tone: "warn", text: `Of ${plural(unknown, "message")} nobody knows whether they were sent.`, address: at("messaging", "unknown") }] : []),
-    ...operations.filter(({ state }) => state === "stopped" || state === "failed").map(ofOperation),
   ];
   const kinds = new Map();
   for (const each of found.sort((one, other) => (one.tone === "bad" ? 0 : 1) - (other.tone === "bad" ? 0 : 1))) {
@@ -44,20 +42,14 @@ export function troubles({ live, oldest = {}, stats = [], recent = [], schedules
   return [...kinds].flatMap(([kind, all]) => (all.length > FEW ? { tone: all[0].tone, text: `${number(all.length)} ${MANY[kind][0]}.`, address: at(MANY[kind][1]) } : all));
 }
 
-function ofServer({ trouble }, { eviction_policy: policy, persistence }) {
-  return [
-    ["bad", trouble],
-    ["bad", policy && policy !== "noeviction" && `The queue server removes jobs when it is full: its eviction policy is ${policy}.`],
-    ["bad", persistence === "failing" && "The queue server cannot write its data: a restart loses jobs."],
-    ["warn", persistence === "off" && "The queue server writes nothing to disk: a restart loses jobs."],
-  ].filter(([, text]) => text).map(([tone, text]) => ({ tone, text }));
-}
+/** What the API says in words, and that it cannot be asked. */
+const ofServer = ({ trouble }, { troubles: told }) => [...(trouble ? [{ tone: "bad", text: trouble }] : []), ...list(told).map(dict).filter(({ text }) => text).map(({ tone, text, page }) => ({ tone, text, address: list(page).length ? at(...page) : "" }))];
 
 /** Nobody works, or nobody makes delayed jobs wait. */
 function ofNobody(live) {
   const late = [...live.overdue.values()].reduce((whole, size) => whole + count(size), 0);
   if (late) return [{ tone: "bad", text: `${plural(late, "delayed job is", "delayed jobs are")} overdue: no worker and no scheduler runs them.`, address: at("queues") }];
-  return live.workers.length || sum(live, "waiting") + sum(live, "held") ? [] : [{ tone: "warn", text: "No worker runs: jobs wait until one starts.", address: at("workers") }];
+  return live.workers.some((worker) => worker.takes_jobs) || sum(live, "waiting") + sum(live, "held") ? [] : [{ tone: "warn", text: "No worker takes jobs: they wait until one starts.", address: at("workers") }];
 }
 
 function ofQueue(live, queue, counts, since) {
@@ -80,7 +72,7 @@ function ofQueue(live, queue, counts, since) {
 /** Queues that the same workers serve share their slots. */
 function ofSlots(live) {
   const whole = slots(live.workers);
-  const busy = [...live.queues].filter(([queue]) => serving(live.workers, queue).length).reduce((sum, [, counts]) => sum + count(counts.active), 0);
+  const busy = [...live.queues].filter(([queue]) => live.workers.some(({ queues }) => list(queues).includes(queue))).reduce((sum, [, counts]) => sum + count(counts.active), 0);
   const waits = sum(live, "waiting");
   if (!whole || busy < whole || !waits) return [];
   return [{ tone: "warn", text: `All ${plural(whole, "slot")} are busy, and ${plural(waits, "job waits", "jobs wait")}.`, address: at("workers") }];
@@ -105,8 +97,5 @@ function ofSchedules(schedules) {
 
 function ofWorker(worker) {
   const overdue = list(worker.overdue).length;
-  const notes = list(worker.notes).map((note) => ({ tone: "warn", text: `${worker.host}: ${dict(note).text ?? ""}`, address: at("workers") }));
-  return overdue ? [{ tone: "warn", text: `${plural(overdue, "handler")} on ${worker.host} ${overdue === 1 ? "runs" : "run"} past the time limit.`, address: at("workers") }, ...notes] : notes;
+  return overdue ? [{ tone: "warn", text: `${plural(overdue, "handler")} on ${worker.host} ${overdue === 1 ? "runs" : "run"} past the time limit.`, address: at("workers") }] : [];
 }
-
-const ofOperation = (operation) => ({ tone: "warn", text: `The ${operation.kind} in ${operation.queue} stopped after ${number(amount(operation.done))}.`, address: at("activity") });

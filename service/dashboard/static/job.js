@@ -1,24 +1,20 @@
 // One job: what it is, what became of it, why it does not run, and what may be done to it.
 
-import { button, copy, curl, initial, isWhole } from "./action.js";
+import { button, command, copied, curl, initial, whole } from "./action.js";
 import { jobAt } from "./api.js";
 import { changes } from "./change.js";
 import { deliveryCard } from "./deliveries.js";
 import { write } from "./exact.js";
-import { amount, clock, dict, list, number, percent, since } from "./format.js";
 import { fault } from "./jobs.js";
 import { page } from "./page.js";
-import { card, crumbs, empty, facts, head, jobLink, link, note, once, queueLink, quiet, waiting, when } from "./parts.js";
-import { h } from "./render.js";
-import { at } from "./route.js";
-import { badge, ENDED, YET } from "./states.js";
 import { timeline } from "./attempts.js";
+import { amount, at, badge, card, clock, dict, dicts, empty, ENDED, facts, h, jobLink, link, list, note, number, once, percent, phrase, queueLink, quiet, since, toQueue, when, YET } from "./parts.js";
 
 /** Whether a message may have left: only then something is known of its delivery. A reply of a model has none. */
 export const isSent = (queue, job) => dict(job).attempt > 0 && page.channels.some(({ name, queues }) => name !== "ai" && list(queues).includes(queue));
 
 export const job = {
-  title: ({ at }) => `Job ${at.id}`,
+  title: ({ at, data }) => dict(data.job).task ?? `Job ${at.id}`,
   asks({ at: { queue, id }, data }) {
     const path = jobAt(queue, id);
     const isOpen = data.job && !ENDED.includes(data.job.state);
@@ -30,41 +26,40 @@ export const job = {
       ...(YET.includes(dict(data.job).state) ? { why: { path: `${path}/why`, every: 3, queue, maybe: true } } : {}),
     };
   },
-  body({ at: { queue, id }, data, failed }) {
-    const found = dict(data.job);
-    if (!data.job) return [head(`Job ${id}`), waiting()];
+  way: ({ at: { queue }, data: { job: { state } } }) => toQueue(queue, link(at("queues", queue, "jobs", { state }), `${state} jobs`)),
+  head: ({ data: { job: found } }) => [badge(found.state), changes(found).map((action) => button(action))],
+  body({ data, failed }) {
+    const found = data.job;
     return [
-      crumbs(queueLink(queue), " / ", link(at("queues", queue, "jobs", { state: found.state }), `${found.state} jobs`)),
-      head(found.task ?? id, badge(found.state), changes(found).map((action) => button(action))),
-      failed.job?.status === 404 ? h("p", { class: "error", key: "gone" }, "The record of this job is not kept any more; this is what was known.") : null,
+      failed.job?.status === 404 ? h("p.error", { key: "gone" }, "The record of this job is not kept any more; this is what was known.") : null,
       data.why ? why(dict(data.why)) : null,
-      found.error ? h("div", { class: "health", "data-tone": found.state === "failed" ? "bad" : "warn", key: "error" }, h("p", {}, fault(found.error))) : null,
+      found.error ? h("div.health", { "data-tone": found.state === "failed" ? "bad" : "warn", key: "error" }, h("p", {}, fault(found.error))) : null,
       progress(found.progress),
-      h("div", { class: "columns", key: "columns" }, h("div", {}, whole(found, data)), h("div", {}, beside(found, data))),
+      h("div.columns", { key: "columns" }, h("div", {}, wholly(found, data)), h("div", {}, beside(found, data))),
     ];
   },
 };
 
 const why = ({ code, text, until, ahead, seconds }) =>
-  h("div", { class: "health", "data-tone": "warn", key: "why" },
-    h("p", {}, h("strong", {}, "Why it does not run: "), text ?? "nobody can say", " ", quiet([code, ahead ? `about ${number(ahead)} are before it` : "", Number.isFinite(amount(seconds)) ? `starts in about ${Math.round(amount(seconds))} s` : "", until ? `until ${since(until)}` : ""].filter(Boolean).join("; "))),
+  h("div.health", { "data-tone": "warn", key: "why" },
+    h("p", {}, h("strong", {}, "Why it does not run: "), text ?? "nobody can say", " ", quiet(phrase([code, ahead ? `about ${number(ahead)} are before it` : "", Number.isFinite(amount(seconds)) ? `starts in about ${Math.round(amount(seconds))} s` : "", until ? `until ${since(until)}` : ""]))),
   );
 
 function progress(told) {
   if (!told) return null;
   const { value, note } = dict(told);
-  return h("div", { class: "row progress", key: "progress" }, h("progress", { max: 1, value: amount(value) || 0, "aria-label": "How far it is" }), h("span", {}, Number.isFinite(amount(value)) ? percent(amount(value)) : "", " ", note ?? ""));
+  return h("div.row.progress", { key: "progress" }, h("progress", { max: 1, value: amount(value) || 0, "aria-label": "How far it is" }), h("span", {}, Number.isFinite(amount(value)) ? percent(amount(value)) : "", " ", note ?? ""));
 }
 
-function whole(found, data) {
-  const history = list(found.history).map(dict);
+function wholly(found, data) {
+  const history = dicts(found.history);
   const traceback = dict(found.error).traceback;
   return [
     card("Timeline", timeline(found) ?? empty(ENDED.includes(found.state) ? "It never began." : "It has not begun.")),
     card("Payload", block(found.payload)),
     found.result == null ? null : card("Result", block(found.result)),
     traceback ? card("Traceback", h("pre", { tabindex: 0 }, traceback)) : null,
-    history.length ? card("What went wrong", h("ol", { class: "past" }, history.map(attempt))) : null,
+    history.length ? card("What went wrong", h("ol.past", {}, history.map(attempt))) : null,
     card("Log", once(data.logs, () => logs(data.logs))),
   ];
 }
@@ -72,12 +67,12 @@ function whole(found, data) {
 const block = (value) => h("pre", { tabindex: 0 }, write(value, "  "));
 
 const attempt = (past) =>
-  h("li", {}, h("b", {}, `attempt ${past.attempt ?? "?"}`), " ", when(past.finished_at), " ", h("span", { class: "error" }, fault(past)), past.traceback ? h("details", {}, h("summary", {}, "traceback"), h("pre", { tabindex: 0 }, past.traceback)) : null);
+  h("li", {}, h("b", {}, `attempt ${past.attempt ?? "?"}`), " ", when(past.finished_at), " ", h("span.error", {}, fault(past)), past.traceback ? h("details", {}, h("summary", {}, "traceback"), h("pre", { tabindex: 0 }, past.traceback)) : null);
 
 function logs({ data, written, dropped }) {
   if (!list(data).length) return empty("It has written nothing.");
-  const lines = list(data).map(dict).map((line) => h("li", { key: String(line.number), "data-level": line.level }, h("time", { title: line.at }, clock(line.at, true)), h("b", {}, line.level), h("span", {}, line.text)));
-  return [h("ol", { class: "log", tabindex: 0 }, lines), dropped ? note(`The first ${number(dropped)} of ${number(written)} lines are gone.`) : null];
+  const lines = dicts(data).map((line) => h("li", { key: String(line.number), "data-level": line.level }, h("time", { title: line.at }, clock(line.at, true)), h("b", {}, line.level), h("span", {}, line.text)));
+  return [h("ol.log", { tabindex: 0 }, lines), dropped ? note(`The first ${number(dropped)} of ${number(written)} lines are gone.`) : null];
 }
 
 function beside(found, data) {
@@ -89,7 +84,7 @@ function beside(found, data) {
       crashes: amount(found.crashes) ? number(found.crashes) : null, version: number(found.version), "payload version": found.payload_version,
       created: when(found.created_at), due: when(found.due_at), started: when(found.started_at),
       finished: when(found.finished_at), expires: when(found.expires_at), worker: found.worker,
-      schedule: found.schedule ? link(at("schedules", found.schedule), found.schedule) : null,
+      schedule: found.schedule && !page.isNarrow ? link(at("schedules", found.schedule), found.schedule) : null,
       "copy of": found.clone_of ? jobLink(found.queue, found.clone_of) : null, "copied as": found.cloned_as ? jobLink(found.queue, found.cloned_as) : null,
     })),
     data.delivery ? deliveryCard(dict(data.delivery)) : null,
@@ -99,15 +94,9 @@ function beside(found, data) {
 
 /** Each act beside its twins, as it stands before anything is asked. */
 function twin(action) {
-  const values = initial(action.fields);
-  if (!isWhole(action, values)) return null;
-  const line = action.cli(values);
-  return h("div", { class: "twin", key: action.text }, h("span", {}, action.text), h("code", { tabindex: 0, title: line }, line), copying("Copy", line), copying("curl", curl(action, values)));
+  const values = whole(action, initial(action.fields));
+  if (!values) return null;
+  return copied(action.text, action.cli(values), { curl: curl(action, values) });
 }
 
-const copying = (text, line) => h("button", { class: "small", "aria-label": text === "Copy" ? `copy ${line}` : "copy as curl", onclick: (event) => copy(line, event.target) }, text);
-
-function reading(found) {
-  const line = `streamq job get ${found.queue} ${found.id}`;
-  return h("div", { class: "twin", key: "get" }, h("span", {}, "Look"), h("code", { tabindex: 0 }, line), copying("Copy", line), copying("curl", curl({ method: "GET", path: jobAt(found.queue, found.id) })));
-}
+const reading = ({ queue, id }) => copied("Look", command("job", "get", queue, id), { curl: curl({ method: "GET", path: jobAt(queue, id) }) });

@@ -3,13 +3,9 @@
 import { query as asked, queueAt } from "./api.js";
 import { button, field } from "./action.js";
 import { BULK, bulk, bulkOf, progress } from "./bulk.js";
-import { count, dict, items, number, took } from "./format.js";
-import { alert, column, figure, framed, head, jobLink, once, quiet, small, table, when, wrong } from "./parts.js";
+import { alert, at, badge, column, count, dict, figure, framed, h, icon, items, jobLink, later, number, once, phrase, plural, quiet, small, STATES, table, took, toQueue, when, wrong } from "./parts.js";
 import { parts } from "./queue.js";
-import { h } from "./render.js";
-import { at, later } from "./route.js";
 import { said } from "./shown.js";
-import { badge, icon, STATES } from "./states.js";
 
 const LIMIT = 50;
 const PAYLOAD = ["to", "subject", "message", "message_text", "workspace_id"]; // members that tell most of a message
@@ -17,16 +13,16 @@ const PAYLOAD = ["to", "subject", "message", "message_text", "workspace_id"]; //
 export const jobs = {
   title: ({ at }) => `Jobs of ${at.queue}`,
   asks: ({ at: { queue }, query: { state, q, group, task, cursor } }) => ({
-    jobs: { path: `${queueAt(queue)}/jobs?${asked({ state, q, group, task, cursor, limit: LIMIT })}`, every: 10, queue, isShown: true, isPage: true },
+    jobs: { path: `${queueAt(queue)}/jobs?${asked({ state, q, group, task, cursor, limit: LIMIT })}`, every: 10, queue, isShown: true, isPlace: true },
     operations: { path: "operations", every: 2, queue },
   }),
+  way: ({ at: { queue } }) => toQueue(queue),
   body(page) {
     const { at: { queue }, data, failed, query } = page;
     const operations = items(data.operations).filter((each) => each.queue === queue && each.state === "running");
     return [
-      head(queue),
       parts(queue, "jobs"),
-      h("div", { class: "states row", role: "group", "aria-label": "State", key: "states" }, [undefined, ...STATES].map((state) => stateLink(page, state))),
+      h("div.states.row", { role: "group", "aria-label": "State", key: "states" }, [undefined, ...STATES].map((state) => stateLink(page, state))),
       filters(query, failed.jobs),
       operations.map(progress),
       acts(page),
@@ -47,7 +43,7 @@ function stateLink({ at: { queue }, query, live }, state) {
 
 function filters(query, problem) {
   const change = (name) => later(name, { cursor: "" });
-  return h("div", { class: "filters", key: "filters" },
+  return h("div.filters", { key: "filters" },
     h("label", {}, h("span", {}, "Filter"),
       h("input", { type: "search", name: "q", "data-search": true, placeholder: 'error:"timed out" age>1h payload.to:+1555* task:send-*', value: query.q ?? "", oninput: change("q"), "aria-invalid": problem ? "true" : null }),
       problem ? alert(wrong(problem)) : null),
@@ -62,7 +58,7 @@ function acts(page) {
   const ticked = [...(local.ticked ?? [])];
   const meant = ticked.length ? bulkOf(ticked) : bulk(query);
   const size = ticked.length || null;
-  return h("div", { class: "row", key: "acts" },
+  return h("div.row", { key: "acts" },
     BULK(queue, meant, query.state, size).map((action) => button(action, { disabled: Boolean(problem), title: problem?.message })),
     ticked.length ? h("button", { onclick: () => page.set({ ticked: new Set() }) }, `Untick ${number(ticked.length)}`) : null,
   );
@@ -85,9 +81,9 @@ function rows(page, found) {
       ...(page.may("admin") ? [column("", ({ id }) => h("input", { type: "checkbox", "aria-label": `tick ${id}`, checked: ticked.has(id), onchange: tick(id) }), "tick")] : []),
       column("job", ({ id, task }) => [jobLink(queue, id), small(task)]),
       column("state", ({ state }) => badge(state)),
-      ...(columns.length ? columns.map((name) => column(name, ({ payload }) => h("span", { class: "text" }, member(payload, name)))) : [column("payload", (job) => h("span", { class: "text" }, summary(job.payload)))]),
-      ...(found.some(({ error }) => error) ? [column("what went wrong", ({ error }) => (error ? h("span", { class: "error text" }, fault(error)) : null))] : []),
-      ...(found.some(({ group }) => group) ? [column("group", ({ group }) => (group ? h("span", { class: "tag", title: group }, group) : null))] : []),
+      ...(columns.length ? columns.map((name) => column(name, ({ payload }) => h("span.text", {}, member(payload, name)))) : [column("payload", (job) => h("span.text", {}, summary(job.payload)))]),
+      ...(found.some(({ error }) => error) ? [column("what went wrong", ({ error }) => (error ? h("span.error.text", {}, fault(error)) : null))] : []),
+      ...(found.some(({ group }) => group) ? [column("group", ({ group }) => (group ? h("span.tag", { title: group }, group) : null))] : []),
       figure("attempts", ({ attempt, attempts }) => (attempts ? `${number(attempt)} of ${number(attempts)}` : number(attempt))),
       figure("ran", ran),
       figure("when", (job) => when(job.finished_at ?? job.started_at ?? job.due_at ?? job.created_at)),
@@ -111,14 +107,14 @@ const summary = (payload) => {
   return (parts.length ? parts.join(" · ") : said(payload)).slice(0, 200);
 };
 
-export const fault = (error) => ["type", "message"].map((name) => said(dict(error)[name] ?? "")).filter(Boolean).join(": ");
+export const fault = (error) => phrase(["type", "message"].map((name) => said(dict(error)[name] ?? "")), ": ");
 
 function pager({ at: { queue }, data, query }) {
   const { next, looked } = dict(dict(data.jobs).page);
   const isFirst = !query.cursor;
-  return h("nav", { class: "row pager", "aria-label": "Pages of jobs", key: "pager" },
-    isFirst ? null : h("a", { class: "button", href: at("queues", queue, "jobs", { ...query, cursor: "" }) }, "To the first page"),
-    next ? h("a", { class: "button", href: at("queues", queue, "jobs", { ...query, cursor: next }) }, "Next page") : null,
-    data.jobs ? quiet([looked === undefined ? "" : `${number(looked)} jobs were looked at for this page`, next ? "there are more" : "this is the end"].filter(Boolean).join("; ")) : null,
+  return h("nav.row.pager", { "aria-label": "Pages of jobs", key: "pager" },
+    isFirst ? null : h("a.button", { href: at("queues", queue, "jobs", { ...query, cursor: "" }) }, "To the first page"),
+    next ? h("a.button", { href: at("queues", queue, "jobs", { ...query, cursor: next }) }, "Next page") : null,
+    data.jobs ? quiet(phrase([looked === undefined ? "" : `${plural(looked, "job was", "jobs were")} looked at for this page`, next ? "there are more" : "this is the end"])) : null,
   );
 }

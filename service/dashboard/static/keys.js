@@ -1,9 +1,8 @@
 // Everything by the keyboard. Letters are heard only where nobody writes.
 
-import { close, isOpen, present } from "./dialog.js";
+import { close, isOpen, present, titled } from "./dialog.js";
 import { openPalette } from "./palette.js";
-import { h } from "./render.js";
-import { at, go } from "./route.js";
+import { at, go, h } from "./parts.js";
 
 const KEYS = [
   ["?", "this list"],
@@ -59,8 +58,8 @@ function step(by) {
 
 function help(pages) {
   present({}, () => [
-    h("h2", { id: "dialog-title" }, "Keys"),
-    h("dl", { class: "facts keys" }, KEYS.map(([key, text]) => h("div", {}, h("dt", {}, h("kbd", {}, key)), h("dd", {}, text, text.endsWith(" ") ? pages.map(([, name, letter]) => `${letter} ${name}`).join(", ") : null)))),
-    h("div", { class: "row end" }, h("button", { class: "primary", onclick: close }, "Close")),
+    titled("Keys"),
+    h("dl.facts.keys", {}, KEYS.map(([key, text]) => h("div", {}, h("dt", {}, h("kbd", {}, key)), h("dd", {}, text, text.endsWith(" ") ? pages.map(([, name, letter]) => `${letter} ${name}`).join(", ") : null)))),
+    h("div.row.end", {}, h("button.primary", { onclick: close }, "Close")),
   ]);
 }

@@ -3,12 +3,9 @@
 import { query as asked } from "./api.js";
 import { button } from "./action.js";
 import { typed, write } from "./exact.js";
-import { count, dict, items, list, number, plural } from "./format.js";
 import { unknownDeliveries } from "./deliveries.js";
 import { channels } from "./overview.js";
-import { card, column, empty, figure, head, jobLink, note, once, quiet, table, tabs, waiting, when } from "./parts.js";
-import { h } from "./render.js";
-import { at } from "./route.js";
+import { at, card, column, count, dict, empty, figure, h, items, jobLink, list, listing, note, number, once, plural, quiet, table, tabs, waiting, when } from "./parts.js";
 import { sending, watching } from "./sending.js";
 import { said } from "./shown.js";
 
@@ -19,7 +16,7 @@ export const silent = () => empty("The app that runs here sends no messages.");
 export const messaging = {
   title: ({ at }) => (at.part ? `Messaging: ${at.part}` : "Messaging"),
   asks: ({ at: { part }, local, query, me }) => ({
-    channels: { path: "channels", every: 5 },
+    channels: { path: "channels", every: 5, isPage: true },
     unknown: { path: "deliveries/unknown?limit=100", every: 5, maybe: true },
     ...(part === "opt-outs" ? { optOuts: { path: `opt-outs?${asked({ limit: 100, cursor: query.cursor })}`, every: 10 } } : {}),
     ...(part === "inbox" ? inboxOf(me) : {}),
@@ -27,13 +24,11 @@ export const messaging = {
   }),
   body(page) {
     const { at: { part }, data } = page;
-    if (!data.channels) return [head("Messaging"), waiting()];
     const names = sends(data.channels);
-    if (!names.length) return [head("Messaging"), silent()];
+    if (!names.length) return silent();
     return [
-      head("Messaging"),
       tabs("Part", part ?? "", [["", "Channels", at("messaging")], ...names.map((name) => [name, `Send: ${name}`, at("messaging", name)]), ["unknown", "Unknown deliveries", at("messaging", "unknown")], ["opt-outs", "Opt-outs", at("messaging", "opt-outs")], ...(offers(page.me) ? [["inbox", "Inbox of the sandbox", at("messaging", "inbox")]] : [])]),
-      !part ? card("Channels", channels(items(data.channels))) : part === "unknown" ? once(data.unknown, () => unknownDeliveries(data.unknown)) : part === "opt-outs" ? optOuts(page) : part === "inbox" ? once(data.inbox, () => inbox(data.inbox)) : names.includes(part) ? sending(page, part) : empty("There is no such channel."),
+      !part ? card("Channels", channels(items(data.channels))) : part === "unknown" ? once(data.unknown, () => unknownDeliveries(data.unknown)) : part === "opt-outs" ? optOuts(page) : part === "inbox" && offers(page.me) ? once(data.inbox, () => inbox(data.inbox)) : names.includes(part) ? sending(page, part) : empty("There is no such channel."),
     ];
   },
 };
@@ -44,16 +39,16 @@ const inboxOf = (me) => (offers(me) ? { inbox: { path: "inbox?limit=100", every:
 /** What the sandbox was sent, as it came: a message by its parts, anything else as JSON. */
 function inbox(told) {
   const { calls, repeats } = dict(dict(told).totals);
-  return card("Inbox of the sandbox", note(`${plural(calls, "call")} came, ${number(repeats)} of them again under the same key. Nothing left this machine.`), table({
-    name: "Inbox", items: items(told), key: ({ id }) => id, none: "Nothing was sent yet.",
+  return listing("Inbox of the sandbox", {
+    items: items(told), key: ({ id }) => id, none: "Nothing was sent yet.",
     columns: [
       column("call", ({ id, idempotency_key: key }) => [h("b", {}, id), " ", sender(key)]),
       column("to", ({ body }) => said(dict(body).to ?? dict(body).contact_id ?? "–")),
-      column("what", ({ body }) => h("span", { class: "text" }, said(dict(body).message ?? dict(body).subject ?? dict(body).reply ?? body))),
-      figure("answer", ({ status, repeat }) => [h("span", { class: status < 300 ? "" : "error" }, String(status)), count(repeat) ? h("small", { class: "warn" }, `the ${number(repeat + 1)}. time`) : null]),
+      column("what", ({ body }) => h("span.text", {}, said(dict(body).message ?? dict(body).subject ?? dict(body).reply ?? body))),
+      figure("answer", ({ status, repeat }) => [h("span", { class: status < 300 ? "" : "error" }, String(status)), count(repeat) ? h("small.warn", {}, `the ${number(repeat + 1)}. time`) : null]),
       figure("came", ({ received_at: time }) => when(time)),
     ],
-  }));
+  }, note(`${plural(calls, "call")} came, ${number(repeats)} of them again under the same key. Nothing left this machine.`));
 }
 
 /** The job that sent it, which its key names. */
@@ -70,12 +65,12 @@ const FIELDS = [
 ];
 const given = (values) => Object.fromEntries(FIELDS.map(({ name }) => [name, values[name]?.trim()]).filter(([, value]) => value).map(([name, value]) => [name, name === "workspaceId" ? typed(value) : value]));
 
-const added = { text: "Add an opt-out", scope: "write", path: "opt-outs", title: "Send no more messages", fields: FIELDS, body: (values) => write(given(values)), done: () => "No more messages go there." };
-const removed = { text: "Take one back", scope: "write", path: "opt-outs/remove", title: "Send messages again", fields: FIELDS, body: (values) => write(given(values)), done: () => "Messages go there again." };
+const added = { text: "Add an opt-out", scope: "write", path: "opt-outs", title: "Send no more messages", fields: FIELDS, body: (values) => write(given(values)), done: "No more messages go there." };
+const removed = { text: "Take one back", scope: "write", path: "opt-outs/remove", title: "Send messages again", fields: FIELDS, body: (values) => write(given(values)), done: "Messages go there again." };
 
 function optOuts({ data }) {
   const next = dict(dict(data.optOuts).page).next;
-  return card("Who wants no more messages", h("div", { class: "row" }, button(added), button(removed)), data.optOuts ? table({
+  return card("Who wants no more messages", h("div.row", {}, button(added), button(removed)), data.optOuts ? table({
     name: "Opt-outs", items: items(data.optOuts), key: ({ subject }) => subject, none: "Nobody has opted out.",
     columns: [
       column("who", ({ subject }) => subject),

@@ -1,15 +1,11 @@
 // A new job: its task, a form for its payload beside the same as JSON, the options, and the twins for a terminal.
 
-import { command, field, twins } from "./action.js";
-import { queueAt, send } from "./api.js";
+import { command, field, submitted, submitter, twins, unplaced } from "./action.js";
+import { queueAt } from "./api.js";
 import { parse, typed, write } from "./exact.js";
-import { dict, items, list } from "./format.js";
 import { page } from "./page.js";
-import { alert, card, head, note, quiet, wrong } from "./parts.js";
-import { h } from "./render.js";
-import { at, go, later } from "./route.js";
+import { alert, at, card, dict, go, h, items, later, list, note, PRIORITIES, quiet } from "./parts.js";
 import { begun, fields } from "./schema.js";
-import { PRIORITIES } from "./states.js";
 
 const OPTIONS = [
   ["delay", "Delay", "seconds, or such as 5m"], ["at", "Or at", "as 2030-01-31T09:00:00Z"], ["priority", "Priority"], ["group", "Group"], ["key", "Key", "one job at a time has it"],
@@ -24,13 +20,13 @@ function form() {
   const { type = "object", properties, $ref, anyOf, enum: values } = dict(present().schema);
   return type !== "object" || properties || $ref || anyOf || values ? present().schema : undefined;
 }
-const queueOf = () => page.query.queue || present().queue || "default";
+const queueOf = () => page.query.queue || present().queue || list(page.me.queues)[0] || "default";
 
 /** The payload as it is written: what a person changed, or what the schema begins with. */
 function draft() {
   const { task } = page.query;
   const { schema } = present();
-  if (page.local.of !== task || (!page.local.touched && page.local.schema !== schema)) {
+  if (page.local.raw === undefined || page.local.of !== task || (!page.local.touched && page.local.schema !== schema)) {
     Object.assign(page.local, { of: task, schema, touched: false, raw: write(schema ? begun(schema) : null, "  "), problem: null });
   }
   return page.local.raw;
@@ -57,38 +53,26 @@ function compact() {
   return error ? draft() : write(value);
 }
 
-async function submit() {
-  page.set({ busy: true, problem: null });
-  try {
-    const { error } = payload();
-    if (error) throw error;
-    const made = await send("POST", act.path(), act.body());
-    go(at("queues", made.queue, "jobs", made.id));
-  } catch (problem) {
-    page.set({ busy: false, problem });
-    setTimeout(() => document.querySelector("#new [aria-invalid]")?.focus(), 20);
-  }
-}
+const submit = () => submitted("new", act, {}, (made) => go(at("queues", made.queue, "jobs", made.id)));
 
 export const newJob = {
   title: () => "New job",
   asks: () => ({ tasks: { path: "tasks", every: 60, maybe: true } }),
-  body({ query, local, may }) {
-    const { problem, busy } = local;
+  head: () => quiet(present().description ?? ""),
+  body({ query, local: { problem } }) {
     const schema = form();
     const raw = draft();
     const { value, error } = payload();
     const change = (text) => page.set({ raw: text, touched: true, problem: null });
     const errors = problem?.errors ?? [];
-    const loose = errors.filter(({ pointer }) => !(schema && pointer?.startsWith("/payload")) && !OPTIONS.some(([name]) => pointer === `/${name}`));
+    const isPlaced = (pointer) => (schema && pointer?.startsWith("/payload")) || OPTIONS.some(([name]) => pointer === `/${name}`);
     return [
-      head("New job", quiet(present().description ?? "")),
       h("form", { id: "new", key: "new", novalidate: true, onsubmit: (event) => (event.preventDefault(), submit()) },
-        h("div", { class: "filters", key: "what" }, chosen(query), queue(query)),
-        h("div", { class: "columns even", key: schema ? "form" : "free" }, schema ? [shaped(schema, value, error, change, errors), h("div", {}, written(raw, error, change), more(problem))] : [written(raw, error, change, query.task ? "Nobody has told what its payload is made of." : "Choose a task, or write the name of one."), more(problem)]),
-        problem ? h("p", { class: "error", role: "alert", key: "problem" }, wrong({ message: problem.message, errors: loose })) : null,
-        h("section", { class: "card", key: "twins" }, twins(act, query, true)),
-        may("write") ? h("div", { class: "row", key: "acts" }, h("button", { type: "submit", class: "primary", disabled: busy || !query.task }, "Enqueue")) : h("p", { class: "quiet", key: "may" }, "The key of this tab may not send.")),
+        h("div.filters", { key: "what" }, chosen(query), queue(query)),
+        h("div.columns.even", { key: schema ? "form" : "free" }, schema ? [shaped(schema, value, error, change, errors), h("div", {}, written(raw, error, change), more(problem))] : [written(raw, error, change, query.task ? "Nobody has told what its payload is made of." : "Choose a task, or write the name of one."), more(problem)]),
+        unplaced(problem, [], isPlaced),
+        submitter("Enqueue", query.task),
+        h("section.card", { key: "twins" }, twins(act, query, true))),
     ];
   },
 };
@@ -97,14 +81,14 @@ const shaped = (schema, value, error, change, errors) =>
   card("Payload", error ? note("The fields are back once the JSON beside them can be read.") : fields(schema, value, (next) => change(write(next, "  ")), errors));
 
 const written = (raw, error, change, says) =>
-  card("The payload as JSON", says ? note(says) : null, h("label", {}, h("span", { class: "unseen" }, "The payload as JSON"), h("textarea", { name: "raw", class: "code", rows: 12, value: raw, "aria-invalid": error ? "true" : null, oninput: (event) => change(event.target.value) }), error ? alert(error.message) : null));
+  card("The payload as JSON", says ? note(says) : null, h("label", {}, h("span.unseen", {}, "The payload as JSON"), h("textarea.code", { name: "raw", rows: 12, value: raw, "aria-invalid": error ? "true" : null, oninput: (event) => change(event.target.value) }), error ? alert(error.message) : null));
 
-const more = (problem) => card("Options", h("div", { class: "options" }, OPTIONS.map((each) => option(each, problem))));
+const more = (problem) => card("Options", h("div.options", {}, OPTIONS.map((each) => option(each, problem))));
 
 const chosen = (query) =>
-  h("label", {}, h("span", {}, "Task"), h("input", { name: "task", list: "tasks", value: query.task ?? "", required: true, oninput: later("task", {}, 0) }), h("datalist", { id: "tasks" }, known().map(({ name, queue: of }) => h("option", { key: name, value: name }, of))));
+  [field({ name: "task", label: "Task", list: "tasks", value: query.task, required: true }, later("task", {}, 0)), h("datalist", { id: "tasks" }, known().map(({ name, queue: of }) => h("option", { key: name, value: name }, of)))];
 
-const queue = (query) => field({ name: "queue", label: "Queue", value: query.queue, placeholder: present().queue ?? "default" }, later("queue", {}, 0));
+const queue = (query) => field({ name: "queue", label: "Queue", value: query.queue, placeholder: queueOf() }, later("queue", {}, 0));
 
 const option = ([name, label, hint], problem) =>
   field({ name, label, hint, value: dict(page.local.options)[name] ?? "", options: name === "priority" ? PRIORITIES : undefined, none: "as the task says" }, (event) => page.set({ options: { ...dict(page.local.options), [name]: event.target.value } }), problem);

@@ -2,12 +2,9 @@
 
 import { query as asked, queueAt } from "./api.js";
 import { spark } from "./chart.js";
-import { count, dict, items, list, number, percent, plural, rate, took } from "./format.js";
 import { serving, slots, sum, troubles, unstarted } from "./health.js";
-import { card, column, figure, head, link, mark, queueLink, quiet, spans, table, waiting, warn } from "./parts.js";
+import { at, card, column, count, dict, figure, h, items, link, list, mark, number, percent, phrase, plural, queueLink, quiet, rate, spans, table, took, waiting, warn } from "./parts.js";
 import { counted } from "./queues.js";
-import { h } from "./render.js";
-import { at } from "./route.js";
 import { charts, joined } from "./series.js";
 
 const LOOKED_AT = 8; // queues of which the oldest job is asked for
@@ -19,24 +16,22 @@ const oldestOf = (queue) => `oldest of ${queue}`;
 
 export const overview = {
   title: () => "Overview",
-  asks: ({ query, live, data, channels }) => ({
+  asks: ({ query, live, data, channels, isNarrow }) => ({
     stats: { path: `stats?${asked({ by: "queue", since: query.since ?? "1h" })}`, every: 10 },
-    schedules: { path: "schedules", every: 30 },
-    operations: { path: "operations", every: 15 },
-    server: { path: "server", every: 15 },
+    ...(isNarrow ? {} : { schedules: { path: "schedules", every: 30 }, server: { path: "server", every: 15 } }),
     ...(channels.length ? { unknown: { path: "deliveries/unknown?limit=1", every: 30, maybe: true } } : {}),
     ...(data.stats ? { recent: { path: `stats?${asked({ by: "queue", since: "5m" })}`, every: 15 }, ...(channels.length ? { channels: { path: "channels", every: 15 } } : {}) } : {}),
     ...Object.fromEntries(busiest(live).map((queue) => [oldestOf(queue), { path: `${queueAt(queue)}/jobs?state=${count(live.queues.get(queue).waiting) ? "waiting" : "held"}&limit=1`, every: 10 }])),
   }),
+  head: ({ query }) => spans(query),
   body(page) {
     const { live, data, query } = page;
     const stats = items(data.stats);
     const whole = joined(dict(data.stats));
     return [
-      head("Overview", spans(query)),
       health(page, stats),
       live.known ? tiles(live, whole, query.since ?? "1h") : waiting(),
-      h("div", { class: "charts", key: "charts" }, data.stats ? charts(whole) : waiting()),
+      h("div.charts", { key: "charts" }, data.stats ? charts(whole) : waiting()),
       card("Queues", live.known ? queues(live, stats) : waiting(), live.queues.size > SHOWN ? link(at("queues"), `All ${number(live.queues.size)} queues`) : null),
       items(data.channels).length ? card("Channels", channels(items(data.channels))) : null,
     ];
@@ -49,13 +44,13 @@ export function oldest(page) {
 
 function health(page, stats) {
   const { live, data } = page;
-  if (!live.known) return h("div", { class: "health", key: "health" }, h("p", {}, live.trouble || "Asking the server …"));
+  if (!live.known) return h("div.health", { key: "health" }, h("p", {}, live.trouble || "Asking the server …"));
   const found = troubles({
-    live, stats, recent: items(data.recent), oldest: oldest(page), schedules: items(data.schedules), operations: items(data.operations),
+    live, stats, recent: items(data.recent), oldest: oldest(page), schedules: items(data.schedules),
     unknown: count(dict(data.unknown).total), server: dict(data.server),
   });
-  if (!found.length) return h("div", { class: "health", "data-tone": "good", key: "health" }, h("p", { role: "status" }, h("strong", {}, "All is well. "), well(live)));
-  return h("ul", { class: "health", "data-tone": found[0].tone, key: "troubles", "aria-label": "What is wrong" },
+  if (!found.length) return h("div.health", { "data-tone": "good", key: "health" }, h("p", { role: "status" }, h("strong", {}, "All is well. "), well(live)));
+  return h("ul.health", { "data-tone": found[0].tone, key: "troubles", "aria-label": "What is wrong" },
     found.map(({ tone, text, address }) => h("li", { key: text, "data-tone": tone }, address ? link(address, text) : text)),
   );
 }
@@ -68,17 +63,18 @@ function well(live) {
 /** What was done in a time, not what is kept; and what is there now. */
 function tiles(live, { total, points, step }, since) {
   const seconds = points.length * step || 1;
+  const line = (tone, name, valueOf) => spark(points.map(valueOf), tone, `${name} over time`);
   const share = total.ended ? total.failed / total.ended : NaN;
-  return h("ul", { class: "tiles", key: "tiles", "aria-label": "Figures" },
-    tile("completed", `in the last ${since}`, number(total.completed), rate(total.completed / seconds), spark(points.map((point) => point.completed), "good", "completed over time")),
-    tile("failed", `in the last ${since}`, number(total.failed), percent(share), spark(points.map((point) => point.failed), "bad", "failed over time")),
-    tile("waiting", "now", number(sum(live, "waiting") + sum(live, "held")), `p95 waited ${took(total.wait.p95)}`, spark(points.map((point) => point.wait.p95), "calm", "waits over time")),
-    tile("active", "now", number(sum(live, "active")), `of ${plural(slots(live.workers), "slot")} busy`, spark(points.map((point) => point.run.p95), "active", "runs over time")),
-    tile("delayed", "now", number(sum(live, "delayed")), "due later", null),
+  return h("ul.tiles", { key: "tiles", "aria-label": "Figures" },
+    tile("completed", `in ${since}`, total.completed, rate(total.completed / seconds), line("good", "completed", (point) => point.completed / point.seconds)),
+    tile("failed", `in ${since}`, total.failed, percent(share), line("bad", "failed", (point) => point.failed / point.seconds)),
+    tile("waiting", "now", sum(live, "waiting") + sum(live, "held"), `p95 waited ${took(total.wait.p95)}`, line("calm", "waits", (point) => point.wait.p95)),
+    tile("active", "now", sum(live, "active"), `of ${plural(slots(live.workers), "slot")} busy`, line("active", "runs", (point) => point.run.p95)),
+    tile("delayed", "now", sum(live, "delayed"), "due later"),
   );
 }
 
-const tile = (name, when, value, note, line) => h("li", { key: name, "data-state": name }, h("span", {}, `${name} ${when}`), h("strong", {}, value), h("small", {}, note), line);
+const tile = (name, when, value, note, line) => h("li", { key: name, "data-state": name }, h("span", {}, `${name} ${when}`), h("strong", {}, number(value)), h("small", {}, note), line);
 
 /** Where there are many queues, those of which most waits or has failed. */
 function chosen(live) {
@@ -110,9 +106,9 @@ const workers = (live, name) => {
 };
 
 export function channels(found) {
-  return h("ul", { class: "plain" }, found.map((channel) => {
+  return h("ul.plain", {}, found.map((channel) => {
     const counts = dict(channel.counts);
-    const limit = [channel.concurrency ? `${number(channel.concurrency)} at once` : "", channel.rate ? `${channel.rate} at most` : ""].filter(Boolean).join(", ");
+    const limit = phrase([channel.concurrency ? `${number(channel.concurrency)} at once` : "", channel.rate ? `${channel.rate} at most` : ""], ", ");
     return h("li", { key: channel.name },
       list(channel.queues).length ? link(at("messaging", channel.name), channel.name) : h("strong", {}, channel.name),
       h("span", {}, Object.entries(counts).filter(([, size]) => count(size)).map(([state, size]) => `${number(size)} ${state}`).join(", ") || "nothing kept"),

@@ -1,15 +1,15 @@
 // The page that is shown: a view, what it asks the API for, and what a person chose on it. A view is an object:
-//   title(page)   the title
+//   title(page)   the title, which is the heading too; way(page) stands above it, head(page) beside it
 //   asks(page)    what it needs: { jobs: { path, every, queue } }, seconds between two looks; with `queue` also when the
 //                 counts of that queue change; `maybe` where there may be none, `isShown` where the view says why not,
-//                 `isPage` where there is no page without it
+//                 `isPage` where there is no page without it, `isPlace` where there is none if it is not found
 //   body(page)    the tree of what is shown
 // It is drawn again after every answer, every event and each second; elements that stay the same are left alone.
 
 import * as api from "./api.js";
-import { dict } from "./format.js";
+import { dict, list } from "./format.js";
 import { live } from "./live.js";
-import { head, wrong } from "./parts.js";
+import { head, waiting, wrong } from "./parts.js";
 import { h, patch } from "./render.js";
 
 const SOON = 1_000; // milliseconds after a change of counts until a look
@@ -29,7 +29,9 @@ export const page = {
   local: {},
   /** Whether something that is asked for cannot be told. */
   get isFailing() { return Boolean(live.trouble) || Object.values(page.failed).some(Boolean); },
-  me: { scope: "admin", actor: "" },
+  me: { scope: "admin", actor: "", queues: [] },
+  /** Whether the key of this tab is for some queues alone: it is told nothing of what is of no queue. */
+  get isNarrow() { return list(page.me.queues).length > 0; },
   /** Those of the messaging service; none where the app sends no messages. */
   channels: [],
   set(changes) {
@@ -71,13 +73,15 @@ function drawn() {
   const title = attempt(() => view.title(page), "streamq");
   document.title = title === "Overview" ? "streamq" : `${title.replaceAll(/[^\x20-\x7e\xa1-\uffff]|\p{Cf}/gu, "?")} – streamq`;
   main.setAttribute("aria-busy", String([...sources.values()].some((source) => source.path !== source.answered && !page.failed[source.name])));
-  const missing = [...sources.values()].find(({ name, isPage }) => isPage && isMissing(page.failed[name]) && !page.data[name]);
+  const unknown = [...sources.values()].filter(({ name, isPage, isPlace }) => (isPage || isPlace) && !page.data[name]);
+  const missing = unknown.find(({ name }) => isMissing(page.failed[name]));
   if (missing) patch(main, head(title), complaint(page.failed[missing.name].message));
-  else patch(main, attempt(() => view.body(page), null) ?? complaint("This page cannot be shown: what the server told is odd."), complaints());
+  else if (unknown.some(({ isPage }) => isPage)) patch(main, head(title), waiting(), complaints());
+  else patch(main, attempt(() => [view.way?.(page), head(title, view.head?.(page)), view.body(page)], null) ?? complaint("This page cannot be shown: what the server told is odd."), complaints());
 }
 
 const isMissing = (error) => error?.status === 404;
-const complaint = (text) => h("p", { class: "error", role: "alert", key: `complaint ${text}` }, text);
+const complaint = (text) => h("p.error", { role: "alert", key: `complaint ${text}` }, text);
 
 function attempt(act, otherwise) {
   try {
@@ -133,7 +137,7 @@ async function look(source) {
   try {
     tell(source, await api.get(source.path, source.aborted.signal), null);
   } catch (error) {
-    const isGone = source.isPage && !source.isShown && isMissing(error);
+    const isGone = (source.isPage || source.isPlace) && !source.isShown && isMissing(error);
     tell(source, source.answered && !isGone ? page.data[source.name] : undefined, error);
   }
 }
@@ -144,7 +148,7 @@ function tell(source, data, error) {
   if (!error) source.answered = source.path;
   const isNothing = source.maybe && isMissing(error);
   page.data[source.name] = isNothing || data === undefined ? undefined : dict(data);
-  if (error) error.isSaid = isNothing || source.isShown;
+  if (error) error.isSaid = isNothing || (source.isShown && !(source.isPage && !page.data[source.name]));
   page.failed[source.name] = error;
   plan(source);
   draw();

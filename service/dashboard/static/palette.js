@@ -1,12 +1,10 @@
 // Go anywhere: to a page, a queue, the jobs that a filter means, or a job by its id alone.
 
 import * as api from "./api.js";
-import { close, present } from "./dialog.js";
-import { dict, list } from "./format.js";
+import { close, present, titled } from "./dialog.js";
 import { live } from "./live.js";
-import { quiet } from "./parts.js";
-import { h } from "./render.js";
-import { at, go } from "./route.js";
+import { page } from "./page.js";
+import { at, dict, go, h, list, quiet } from "./parts.js";
 
 const MOST = 12;
 const ID = /^\d+-\d+$|^[0-9A-Za-z][\w-]{9,}$/;
@@ -46,8 +44,8 @@ function draw(state, again) {
     if (by) event.preventDefault();
     again();
   };
-  return h("form", { class: "palette", onsubmit: (event) => (event.preventDefault(), results[state.chosen] && choose(results[state.chosen])) },
-    h("h2", { id: "dialog-title" }, "Go to"),
+  return h("form.palette", { onsubmit: (event) => (event.preventDefault(), results[state.chosen] && choose(results[state.chosen])) },
+    titled("Go to"),
     h("input", {
       name: "palette", placeholder: "a page, a queue, or the id of a job", "aria-label": "A page, a queue, or the id of a job",
       role: "combobox", "aria-expanded": "true", "aria-controls": "found", "aria-activedescendant": results.length ? `found-${state.chosen}` : null,
@@ -56,13 +54,14 @@ function draw(state, again) {
     h("ul", { id: "found", role: "listbox", "aria-label": "Places", class: "plain" },
       results.map((each, index) => h("li", { key: each.join(" "), id: `found-${index}`, role: "option", "aria-selected": String(index === state.chosen), onclick: () => choose(each) }, quiet(each[0]), " ", each[1])),
     ),
-    h("p", { class: "quiet", role: "status" }, state.said || (results.length ? "" : "Nothing fits.")),
+    h("p.quiet", { role: "status" }, state.said || (results.length ? "" : "Nothing fits.")),
   );
 }
 
 /** Where the job of an id is: in one queue, in several, or in none. */
 async function placesOf(id) {
   const place = (queue) => ["Job in", queue, at("queues", queue, "jobs", id)];
+  if (page.isNarrow) return (await Promise.all(page.me.queues.map((queue) => api.get(api.jobAt(queue, id)).then(() => place(queue), () => null)))).filter(Boolean);
   try {
     return [place(dict(await api.get(`jobs/${encodeURIComponent(id)}`)).queue ?? "")];
   } catch (error) {

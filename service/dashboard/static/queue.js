@@ -2,14 +2,10 @@
 
 import { button } from "./action.js";
 import { query as asked, queueAt } from "./api.js";
-import { count, dict, items, number, percent, plural, since, span, took } from "./format.js";
 import { serving, slots } from "./health.js";
-import { card, column, facts, figure, head, jobLink, spans, table, tabs, waiting, warn, when } from "./parts.js";
+import { at, card, column, count, dict, facts, figure, h, icon, items, jobLink, listing, number, percent, phrase, plural, since, span, spans, STATES, tabs, took, toQueue, warn, when } from "./parts.js";
 import { counted } from "./queues.js";
-import { h } from "./render.js";
-import { at } from "./route.js";
 import { charts, joined } from "./series.js";
-import { icon, STATES } from "./states.js";
 import { drain, limit, pause, purge, remove, resume } from "./steering.js";
 
 export const parts = (queue, present) =>
@@ -28,24 +24,32 @@ export const queue = {
     oldest: { path: `${queueAt(queue)}/jobs?state=waiting&limit=1`, every: 10, queue },
     breakers: { path: `${queueAt(queue)}/breakers`, every: 30 },
   }),
+  way: () => toQueue(),
+  head(page) {
+    const { at: { queue }, data: { told }, live } = page;
+    const counts = countsOf(page);
+    const size = STATES.filter((state) => state !== "active").reduce((sum, state) => sum + count(counts[state]), 0);
+    const acts = [live.paused.has(queue) || told.paused ? resume(queue) : pause(queue), limit(queue, told), drain(queue, count(counts.waiting)), purge(queue, size), remove(queue)];
+    return [page.may("write") ? h("a.button", { href: at("new", { queue }) }, "New job") : null, acts.map((act) => button(act))];
+  },
   body(page) {
     const { at: { queue }, data, live, query } = page;
-    const told = dict(data.told);
-    const counts = live.queues.get(queue) ?? dict(told.counts);
-    const size = STATES.filter((state) => state !== "active").reduce((sum, state) => sum + count(counts[state]), 0);
+    const { told } = data;
+    const counts = countsOf(page);
     return [
-      head(queue, page.may("write") ? h("a", { class: "button", href: at("new", { queue }) }, "New job") : null, live.paused.has(queue) || told.paused ? button(resume(queue)) : button(pause(queue)), button(limit(queue, told)), button(drain(queue, count(counts.waiting))), button(purge(queue, size)), button(remove(queue))),
       parts(queue, "queue"),
       pauses(queue, told, live.paused.get(queue)),
-      live.queues.has(queue) || told.name ? h("ul", { class: "tiles states", key: "counts", "aria-label": "Jobs by state" }, STATES.map((state) => h("li", { key: state, "data-state": state }, h("span", {}, icon(state), state), h("strong", {}, counted(queue, counts, state))))) : null,
-      told.name ? card("How it does", figures(page, told, queue)) : waiting(),
-      h("div", { class: "row", key: "span" }, spans(query, "queues", queue)),
-      data.stats ? h("div", { class: "charts", key: "charts" }, charts(joined(data.stats))) : null,
-      data.stats ? card("Tasks", tasks(dict(dict(data.stats).tasks))) : null,
-      items(data.breakers).length ? card("Circuit breakers", breakers(items(data.breakers))) : null,
+      h("ul.tiles.states", { key: "counts", "aria-label": "Jobs by state" }, STATES.map((state) => h("li", { key: state, "data-state": state }, h("span", {}, icon(state), state), h("strong", {}, counted(queue, counts, state))))),
+      card("How it does", figures(page, told, queue)),
+      h("div.row", { key: "span" }, spans(query, "queues", queue)),
+      data.stats ? h("div.charts", { key: "charts" }, charts(joined(data.stats))) : null,
+      data.stats ? tasks(dict(dict(data.stats).tasks)) : null,
+      items(data.breakers).length ? breakers(items(data.breakers)) : null,
     ];
   },
 };
+
+const countsOf = ({ at: { queue }, data, live }) => live.queues.get(queue) ?? dict(data.told.counts);
 
 function pauses(queue, told, now) {
   const tasks = Object.entries(dict(told.paused_tasks));
@@ -53,8 +57,8 @@ function pauses(queue, told, now) {
   const isPaused = Boolean(now ?? told.paused);
   if (!isPaused && !tasks.length) return null;
   const said = ({ reason, by, since: began, until }) => [reason ? `: ${reason}` : "", by ? ` (${by})` : "", began ? `, ${since(began)}` : "", until ? `, ends ${since(until)}` : ""].join("");
-  return h("ul", { class: "health", "data-tone": "warn", key: "pauses" },
-    isPaused ? h("li", { key: "queue", class: "paused", "data-tone": "warn" }, `${queue} is paused${said(pause)}.`) : null,
+  return h("ul.health", { "data-tone": "warn", key: "pauses" },
+    isPaused ? h("li.paused", { key: "queue", "data-tone": "warn" }, `${queue} is paused${said(pause)}.`) : null,
     tasks.map(([task, each]) => h("li", { key: task, "data-tone": "warn" }, `The task ${task} is paused${said(dict(each))}. `, button(resume(queue, task), { class: "small" }))),
   );
 }
@@ -76,14 +80,14 @@ function figures({ data, live }, told, queue) {
 }
 
 function keeping(kept) {
-  const said = (name) => [kept[name] == null ? "" : number(kept[name]), kept[`${name}_for`] ? `for ${span(kept[`${name}_for`])}` : ""].filter(Boolean).join(" ");
+  const said = (name) => phrase([kept[name] == null ? "" : number(kept[name]), kept[`${name}_for`] ? `for ${span(kept[`${name}_for`])}` : ""], " ");
   const parts = ["completed", "failed"].filter((name) => said(name)).map((name) => `${said(name)} ${name}`);
   return parts.join(", ") || "as the settings say";
 }
 
 function tasks(found) {
-  return table({
-    name: "Tasks", items: Object.entries(found), key: ([name]) => name, none: "No task of it has ended in this time.",
+  return listing("Tasks", {
+    items: Object.entries(found), key: ([name]) => name, none: "No task of it has ended in this time.",
     columns: [
       column("task", ([name]) => name),
       ...["completed", "failed", "retried", "cancelled"].map((title) => figure(title, ([, each]) => number(dict(each)[title]))),
@@ -93,8 +97,8 @@ function tasks(found) {
 }
 
 function breakers(found) {
-  return table({
-    name: "Circuit breakers", items: found, key: ({ scope }) => scope,
+  return listing("Circuit breakers", {
+    items: found, key: ({ scope }) => scope,
     columns: [
       column("of", ({ scope }) => scope),
       column("state", ({ state }) => h("span", { class: state === "closed" ? "" : "warn" }, state)),

@@ -1,12 +1,8 @@
 // All queues, to be searched and sorted.
 
-import { count, dict, items, list, number, percent, rate, took } from "./format.js";
 import { serving, unstarted } from "./health.js";
 import { spark } from "./chart.js";
-import { column, figure, find, fits, framed, head, queueLink, quiet, table, tabs, waiting } from "./parts.js";
-import { h } from "./render.js";
-import { at } from "./route.js";
-import { STATES } from "./states.js";
+import { at, column, count, dict, figure, find, fits, framed, h, items, list, number, percent, queueLink, quiet, rate, STATES, table, tabs, took, waiting } from "./parts.js";
 
 const SELDOM = new Set(["held", "cancelled", "expired"]); // shown where there are any
 const ORDERS = {
@@ -20,18 +16,18 @@ const SHOWN = 100; // queues, until more are asked for
 export const queues = {
   title: () => "Queues",
   asks: () => ({ stats: { path: "stats?by=queue&since=1h", every: 15 } }),
+  head: () => quiet("of the last hour"),
   body(page) {
     const { query, live } = page;
     const order = Object.hasOwn(ORDERS, query.order ?? "") ? query.order : "name";
     const found = [...live.queues].filter(([name]) => fits(query, name)).sort(ORDERS[order]);
     return [
-      head("Queues", quiet("of the last hour")),
-      h("div", { class: "row", key: "filters" },
+      h("div.row", { key: "filters" },
         find("Find a queue", query.q),
         tabs("Order", order, Object.keys(ORDERS).map((each) => [each, `by ${each}`, at("queues", { ...query, order: each })])),
       ),
       live.known ? framed(rows(page, found.slice(0, Number(query.rows) || SHOWN))) : waiting(),
-      found.length > (Number(query.rows) || SHOWN) ? h("a", { class: "button", key: "more", href: at("queues", { ...query, rows: found.length }) }, `All ${number(found.length)}`) : null,
+      found.length > (Number(query.rows) || SHOWN) ? h("a.button", { key: "more", href: at("queues", { ...query, rows: found.length }) }, `All ${number(found.length)}`) : null,
     ];
   },
 };
@@ -57,7 +53,7 @@ function rows({ live, data }, found) {
 
 function paused(live, name) {
   const pause = live.paused.get(name);
-  return pause ? h("span", { class: "mark paused" }, `paused${pause.reason ? `: ${pause.reason}` : ""}`) : null;
+  return pause ? h("span.mark.paused", {}, `paused${pause.reason ? `: ${pause.reason}` : ""}`) : null;
 }
 
 /** A count that leads to its jobs. */

@@ -14,9 +14,10 @@ const USUAL = { button: { type: "button" }, input: { autocomplete: "off" } };
 
 const isGiven = (child) => child != null && typeof child !== "boolean";
 
-/** h("p", {class: "note"}, "text", h("b")): attributes, listeners ("onclick"), a "key" among its siblings, and children. */
-export function h(tag, props, ...children) {
-  return { tag, props: props ?? {}, key: props?.key, children: children.flat(Infinity).filter(isGiven) };
+/** h("p.note", { key: 1 }, "text", h("b")): a tag with classes, attributes, listeners ("onclick"), a "key" among its siblings, and children. */
+export function h(name, props, ...children) {
+  const [tag, ...classes] = name.split(".");
+  return { tag, props: classes.length ? { class: classes.join(" "), ...props } : (props ?? {}), key: props?.key, children: children.flat(Infinity).filter(isGiven) };
 }
 
 /** Make the children of an element as the tree says. */

@@ -1,29 +1,23 @@
 // Schedules: when each runs next, how the last run ended, and one of them with its next times.
 
-import { button, command, resting } from "./action.js";
+import { act, button, command, resting, theSchedule } from "./action.js";
 import { jobAt, scheduleAt } from "./api.js";
 import { parse, write } from "./exact.js";
-import { age, amount, dict, number, plural, since, span } from "./format.js";
-import { card, column, facts, figure, framed, head, jobLink, link, mark, once, queueLink, small, table, waiting, warn, when } from "./parts.js";
-import { h } from "./render.js";
-import { at, go } from "./route.js";
-import { badge, PRIORITIES } from "./states.js";
+import { actsColumn, age, amount, at, badge, card, column, crumbs, dict, facts, figure, framed, go, h, items, jobLink, link, listing, mark, number, once, plural, PRIORITIES, queueColumn, queueLink, since, small, span, table, warn, when } from "./parts.js";
 
 const LATE = 60;
 
 const rule = ({ cron, every, at: once, zone }) => (cron ? `${cron} (${zone ?? "UTC"})` : every ? `every ${span(every)}` : once ? `once, ${since(once)}` : "–");
 
-const run = (name) => ({
-  text: "Run now", scope: "write", path: `${scheduleAt(name)}/run`, title: `Run ${name} now`, note: "Beside what is planned.",
-  cli: () => command("schedule", "run", name),
+const run = (name) => act(theSchedule(name), "run", {
+  text: "Run now", scope: "write", title: `Run ${name} now`, note: "Beside what is planned.",
   done: ({ queue, id }) => [`${name} runs as `, jobLink(queue, id)],
 });
 
-const rest = ({ name, paused }) => resting(paused ? "Resume" : "Pause", scheduleAt(name), name, ["schedule", name], { scope: "write" });
+const rest = ({ name, paused }) => resting(theSchedule(name), paused ? "Resume" : "Pause", name, { scope: "write" });
 
-const remove = (name) => ({
-  text: "Remove", isDangerous: true, scope: "write", method: "DELETE", path: scheduleAt(name), title: `Remove ${name}`, note: "Its jobs stay.",
-  cli: () => command("schedule", "rm", name),
+const remove = (name) => act(theSchedule(name), "rm", {
+  text: "Remove", isDangerous: true, scope: "write", method: "DELETE", title: `Remove ${name}`, note: "Its jobs stay.",
   done: () => (go(at("schedules")), `${name} is removed.`),
 });
 
@@ -62,10 +56,9 @@ function put(told = {}) {
 
 export const schedules = {
   title: () => "Schedules",
-  asks: () => ({ found: { path: "schedules", every: 5 } }),
-  body({ data }) {
-    return [head("Schedules", button(put())), once(data.found, (found) => framed(rows(found)))];
-  },
+  asks: () => ({ found: { path: "schedules", every: 5, isPage: true } }),
+  head: () => button(put()),
+  body: ({ data }) => framed(rows(items(data.found))),
 };
 
 function rows(found) {
@@ -73,21 +66,21 @@ function rows(found) {
     name: "Schedules", items: found, key: ({ name }) => name, none: "There is no schedule.",
     columns: [
       column("schedule", ({ name, task }) => [link(at("schedules", name ?? ""), name), small(task)]),
-      column("queue", ({ queue }) => queueLink(queue)),
+      queueColumn,
       column("runs", rule),
       column("next", next),
       column("last", ({ last_at, last_job, queue }) => (last_job ? jobLink(queue, last_job, when(last_at)) : "not yet")),
       figure("ran", ({ runs }) => number(runs)),
-      figure("skipped", ({ skipped }) => number(skipped)),
-      figure("missed", ({ missed }) => number(missed)),
-      column("", ({ name, paused }) => h("div", { class: "row end" }, button(run(name), { class: "small" }), button(rest({ name, paused }), { class: "small" })), "acts"),
+      figure("skipped"),
+      figure("missed"),
+      actsColumn((each) => [run(each.name), rest(each)].map((act) => button(act, { class: "small" }))),
     ],
   });
 }
 
 function next({ next_at, paused, orphaned, state }) {
   if (paused) return mark(`paused${dict(paused).reason ? `: ${dict(paused).reason}` : ""}`);
-  if (age(next_at) > LATE) return h("span", { class: "error" }, `late by ${span(age(next_at))}`);
+  if (age(next_at) > LATE) return h("span.error", {}, `late by ${span(age(next_at))}`);
   return [next_at ? when(next_at) : (state ?? "–"), orphaned ? mark("no code declares it any more") : null];
 }
 
@@ -98,13 +91,16 @@ export const schedule = {
     preview: { path: `${scheduleAt(name)}/preview?count=10`, every: 30 },
     ...(dict(data.told).last_job ? { last: { path: jobAt(data.told.queue, data.told.last_job), every: 5, maybe: true } } : {}),
   }),
-  body({ at: { name }, data }) {
-    const told = dict(data.told);
-    if (!data.told) return [head(name), waiting()];
+  way: () => crumbs(link(at("schedules"), "Schedules")),
+  head({ at: { name }, data: { told } }) {
+    const isOfCode = told.source === "code";
+    return [run(name), isOfCode ? null : put(told), rest(told), isOfCode && !told.orphaned ? null : remove(name)].map((act) => button(act));
+  },
+  body({ data }) {
+    const { told } = data;
     return [
-      head(name, button(run(name)), told.source === "code" ? null : button(put(told)), button(rest(told)), told.source === "code" && !told.orphaned ? null : button(remove(name))),
-      h("div", { class: "columns", key: "columns" },
-        h("div", {}, card("The next times", once(data.preview, planned)), card("Payload", h("pre", { tabindex: 0 }, write(told.payload ?? null, "  ")))),
+      h("div.columns", { key: "columns" },
+        h("div", {}, once(data.preview, planned), card("Payload", h("pre", { tabindex: 0 }, write(told.payload ?? null, "  ")))),
         h("div", {}, card("Facts", facts({
           task: told.task, queue: queueLink(told.queue), runs: rule(told), next: next(told), "last planned": when(told.last_planned_at),
           "started behind its time": drift(told), "last outcome": outcome(told, data.last), ran: plural(told.runs, "time"), skipped: number(told.skipped), missed: number(told.missed),
@@ -123,8 +119,8 @@ function drift({ last_planned_at, last_at }) {
 const outcome = ({ queue, last_job }, last) => (last_job ? [last ? badge(last.state) : "its record is not kept any more", " ", jobLink(queue, last_job, "the job")] : "it has not run yet");
 
 function planned(found) {
-  return table({
-    name: "Planned times", items: found, key: (_, index) => index, none: "It does not run any more.",
+  return listing("The next times", {
+    items: found, key: (_, index) => index, none: "It does not run any more.",
     columns: [
       column("in", ({ at: moment }) => when(moment)),
       column("time there", ({ local }) => String(local ?? "–").replace("T", " ")),

@@ -2,9 +2,7 @@
 // as JSON.
 
 import { Exact, parse, write } from "./exact.js";
-import { dict, list } from "./format.js";
-import { alert } from "./parts.js";
-import { h } from "./render.js";
+import { alert, dict, h, list, phrase } from "./parts.js";
 
 const NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
 const DEEPEST = 8;
@@ -57,8 +55,8 @@ function field(given) {
   const { schema, root, path, value, label, problems } = given;
   const found = plain(schema, root);
   const at = `/payload${path.map((name) => `/${String(name).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("")}`;
-  const errors = problems.filter(({ pointer }) => pointer === at).map(({ message, hint }) => alert([message, hint].filter(Boolean).join("; ")));
-  const hint = [found.description, "default" in found ? `${write(found.default)} where it is left out` : ""].filter(Boolean).join("; ");
+  const errors = problems.filter(({ pointer }) => pointer === at).map(({ message, hint }) => alert(phrase([message, hint])));
+  const hint = phrase([found.description, "default" in found ? `${write(found.default)} where it is left out` : ""]);
   const isShape = !found.isChoice && !list(found.enum).length && (found.type === "array" || (found.type === "object" && found.properties));
   if (isShape && path.length < DEEPEST) return shape({ ...given, found, hint, errors });
   return h("label", { key: at, class: found.type === "boolean" && given.isNeeded ? "check" : "" }, h("span", {}, label || "payload", given.isNeeded ? "" : h("small", {}, " optional")), control(given, found, errors.length > 0, at.slice(1)), hint ? h("small", {}, hint) : null, errors);
@@ -96,15 +94,15 @@ function shape(given) {
   const isList = found.type === "array";
   const isThere = isList ? Array.isArray(value) : value !== null && typeof value === "object";
   const inner = (name, schema, text, needed) => field({ ...given, schema, path: [...path, name], value: dict(isList ? { ...value } : value)[name], label: text, isNeeded: needed });
-  const act = (text, next, to = path) => h("button", { class: "small", "aria-label": `${text} ${label}`, onclick: () => tell(to, next) }, text);
+  const act = (text, next, to = path) => h("button.small", { "aria-label": `${text} ${label}`, onclick: () => tell(to, next) }, text);
   const needed = new Set(list(found.required));
   return h(path.length ? "fieldset" : "div", { class: "shape", key: path.join("/") },
     path.length ? h("legend", {}, label, isNeeded ? "" : " optional") : null,
-    hint ? h("small", { class: "quiet" }, hint) : null,
+    hint ? h("small.quiet", {}, hint) : null,
     errors,
-    !isThere ? h("div", { class: "row" }, act(isList ? "Begin the list" : "Fill in", isList ? [] : begun({ ...found, default: undefined, isNullable: false, properties: found.properties }, root) ?? {})) : isList
-      ? [value.map((_, index) => h("div", { class: "item", key: index }, inner(index, found.items ?? {}, `${label} ${index + 1}`, true), act("Take out", undefined, [...path, index]))), h("div", { class: "row" }, act("Add one to", begun(found.items ?? {}, root), [...path, value.length]))]
+    !isThere ? h("div.row", {}, act(isList ? "Begin the list" : "Fill in", isList ? [] : begun({ ...found, default: undefined, isNullable: false, properties: found.properties }, root) ?? {})) : isList
+      ? [value.map((_, index) => h("div.item", { key: index }, inner(index, found.items ?? {}, `${label} ${index + 1}`, true), act("Take out", undefined, [...path, index]))), h("div.row", {}, act("Add one to", begun(found.items ?? {}, root), [...path, value.length]))]
       : Object.entries(dict(found.properties)).map(([name, schema]) => inner(name, schema, dict(schema).title ?? name, needed.has(name))),
-    isThere && path.length && !isNeeded ? h("div", { class: "row" }, act("Leave out", found.isNullable ? null : undefined)) : null,
+    isThere && path.length && !isNeeded ? h("div.row", {}, act("Leave out", found.isNullable ? null : undefined)) : null,
   );
 }

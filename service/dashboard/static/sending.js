@@ -1,15 +1,12 @@
 // A message from a form, and its way until it is delivered.
 
-import { field, initial, twins } from "./action.js";
-import * as api from "./api.js";
+import { field, initial, submitted, submitter, twins, unplaced } from "./action.js";
+import { jobAt } from "./api.js";
 import { typed as digits, write } from "./exact.js";
-import { count, dict } from "./format.js";
 import { isSent } from "./job.js";
 import { page } from "./page.js";
-import { alert, card, empty, jobLink, note, quiet, when, wrong } from "./parts.js";
-import { h } from "./render.js";
+import { badge, card, count, dict, empty, ENDED, h, jobLink, note, quiet, when } from "./parts.js";
 import { said } from "./shown.js";
-import { badge, ENDED } from "./states.js";
 
 const EVERY = 0.5; // seconds between two looks at a message on its way
 const OF_ALL = [{ name: "workspaceId", label: "Workspace id", value: "66338" }, { name: "contactId", label: "Contact id, if any" }, { name: "delay", label: "Delay", hint: "seconds, or such as 5m; empty for at once" }];
@@ -30,43 +27,34 @@ const typed = (name, text) => (/^workspace_?id$|^delay$/i.test(name) ? digits(te
 
 const EMPTY = new Set(["contactId", "delay"]); // left out where nothing is written
 const request = (channel) => ({
-  method: "POST", path: `messages/${channel}`,
+  path: `messages/${channel}`,
   body: (given) => write(Object.fromEntries(Object.entries(given).filter(([name, text]) => text.trim() || !EMPTY.has(name)).map(([name, text]) => [name, typed(name, text.trim())]))),
 });
 
 export function sending(_page, channel) {
   if (!FORMS[channel]) return card(`Send: ${channel}`, note("There is no form for this channel."));
-  const { problem, sent, busy } = page.local;
+  const { problem, sent } = page.local;
   const given = values(channel);
   const change = (name) => (event) => page.set({ [`form ${channel}`]: { ...dict(page.local[`form ${channel}`]), [name]: event.target.value } });
-  const loose = problem && !problem.errors?.some(({ pointer }) => FORMS[channel].some(({ name }) => pointer === `/${name}`));
   const form = h("form", { id: "send", novalidate: true, onsubmit: (event) => (event.preventDefault(), submit(channel)) },
     FORMS[channel].map((each) => field(each, change(each.name), problem)),
-    loose ? alert(wrong(problem)) : null,
-    page.may("write") ? h("div", { class: "row" }, h("button", { type: "submit", class: "primary", disabled: busy }, "Send")) : note("The key of this tab may not send."),
+    unplaced(problem, FORMS[channel]),
+    submitter("Send"),
     twins(request(channel), given),
   );
-  return h("div", { class: "columns even", key: `send ${channel}` }, card(`Send: ${channel}`, form), card("Its way", sent ? way(sent) : empty("Send a message, and follow it here until it is delivered.")));
+  return h("div.columns.even", { key: `send ${channel}` }, card(`Send: ${channel}`, form), card("Its way", sent ? way(sent) : empty("Send a message, and follow it here until it is delivered.")));
 }
 
-async function submit(channel) {
-  page.set({ problem: null, busy: true });
+function submit(channel) {
   const given = values(channel);
   if (channel === "ai" && !given.message_id) given.message_id = `test-${Date.now()}`;
-  try {
-    const { body, path } = request(channel);
-    const sent = await api.send("POST", path, body(given));
-    page.set({ sent, busy: false });
-  } catch (error) {
-    page.set({ problem: error, busy: false });
-    setTimeout(() => document.querySelector("#send [aria-invalid]")?.focus(), 20);
-  }
+  submitted("send", request(channel), given, (sent) => page.set({ sent }));
 }
 
 /** What is asked for while a message is followed. */
 export function watching(sent) {
   if (!sent) return {};
-  const path = api.jobAt(sent.queue, sent.id);
+  const path = jobAt(sent.queue, sent.id);
   const last = dict(page.data.sent);
   const isDone = ENDED.includes(last.state) && last.id === sent.id;
   return {
@@ -83,12 +71,12 @@ function way(sent) {
     ["taken", when(job.created_at), true],
     ["waits", job.due_at && job.state === "delayed" ? ["due ", when(job.due_at)] : null, job.state !== undefined],
     ["given to the provider", job.started_at ? when(job.started_at) : null, Boolean(job.started_at)],
-    [job.state === "completed" ? "sent" : job.state, job.error ? h("span", { class: "error" }, said(dict(job.error).message ?? "")) : when(job.finished_at), ENDED.includes(job.state)],
-    ["delivered", delivery.state === "delivered" ? "the provider reports it" : delivery.state === "failed" ? h("span", { class: "error" }, delivery.reason) : "no report yet", delivery.state === "delivered"],
+    [job.state === "completed" ? "sent" : job.state, job.error ? h("span.error", {}, said(dict(job.error).message ?? "")) : when(job.finished_at), ENDED.includes(job.state)],
+    ["delivered", delivery.state === "delivered" ? "the provider reports it" : delivery.state === "failed" ? h("span.error", {}, delivery.reason) : "no report yet", delivery.state === "delivered"],
   ];
   return [
-    h("p", { class: "sent", "data-state": job.state, role: "status" }, badge(job.state), " ", h("strong", {}, delivery.state === "delivered" ? "delivered" : job.state), takes ? quiet(` ${takes}`) : null),
-    h("ol", { class: "steps" }, steps.map(([name, told, isDone]) => h("li", { key: name, class: isDone ? "done" : "" }, h("b", {}, name), " ", told))),
+    h("p.sent", { "data-state": job.state, role: "status" }, badge(job.state), " ", h("strong", {}, delivery.state === "delivered" ? "delivered" : job.state), takes ? quiet(` ${takes}`) : null),
+    h("ol.steps", {}, steps.map(([name, told, isDone]) => h("li", { key: name, class: isDone ? "done" : "" }, h("b", {}, name), " ", told))),
     h("p", {}, "Its job: ", jobLink(sent.queue, sent.id)),
   ];
 }

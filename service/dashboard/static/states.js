@@ -22,11 +22,20 @@ const MARKS = {
   expired: "M8 4v4.5M8 11.3v.4",
 };
 
-export const icon = (state) =>
-  h("svg", { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true" },
-    h("circle", { cx: 8, cy: 8, r: 7.2 }),
-    h("path", { d: Object.hasOwn(MARKS, state) ? MARKS[state] : MARKS.waiting }),
-  );
+const SIGNS = {
+  search: "M7 2.5a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9zM10.4 10.4L14 14",
+  freeze: "M6 3.5v9M10 3.5v9",
+  on: "M5.5 3.5v9l7-4.5z",
+  auto: "M8 2a6 6 0 1 0 0 12zM8 2a6 6 0 0 1 0 12",
+  light: "M8 5a3 3 0 1 0 0 6 3 3 0 0 0 0-6M8 1v1.5M8 13.5V15M1 8h1.5M13.5 8H15M3 3l1 1M12 12l1 1M3 13l1-1M12 4l1-1",
+  dark: "M13 9.5A5.5 5.5 0 0 1 6.5 3a5.5 5.5 0 1 0 6.5 6.5z",
+};
+
+const drawn = (d, ...more) => h("svg.icon", { viewBox: "0 0 16 16", "aria-hidden": "true" }, more, h("path", { d }));
+
+/** The icon of a state, and of what a button does. */
+export const icon = (state) => drawn(Object.hasOwn(MARKS, state) ? MARKS[state] : MARKS.waiting, h("circle", { cx: 8, cy: 8, r: 7.2 }));
+export const sign = (name) => drawn(SIGNS[name]);
 
 /** A state as an icon and a word. */
-export const badge = (state) => h("span", { class: "badge", "data-state": state ?? "" }, icon(state), state ?? "unknown");
+export const badge = (state) => h("span.badge", { "data-state": state ?? "" }, icon(state), state ?? "unknown");

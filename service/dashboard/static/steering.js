@@ -1,12 +1,10 @@
 // What may be done to a queue: pause and resume it, limit it, and delete what is in it.
 
-import { queueAt } from "./api.js";
-import { command, limits, resting } from "./action.js";
+import { act, command, given, limits, resting, theQueue } from "./action.js";
 import { write } from "./exact.js";
-import { number, plural } from "./format.js";
-import { go, at } from "./route.js";
+import { at, go, number, plural } from "./parts.js";
 
-export const pause = (queue) => resting("Pause", queueAt(queue), queue, ["queue", queue], {
+export const pause = (queue) => resting(theQueue(queue), "Pause", queue, {
   note: "No job of it starts until somebody resumes it. What runs goes on.",
   fields: [
     { name: "reason", label: "Reason", hint: "shown to whoever looks" },
@@ -15,12 +13,12 @@ export const pause = (queue) => resting("Pause", queueAt(queue), queue, ["queue"
   ],
 });
 
-export const resume = (queue, task) => resting("Resume", queueAt(queue), task ?? queue, ["queue", queue, { task }], {
-  ...(task ? { text: `Resume ${task}` } : {}), body: () => write({ ...(task ? { task } : {}) }),
+export const resume = (queue, task) => resting(theQueue(queue), "Resume", task ?? queue, {
+  ...(task ? { text: `Resume ${task}` } : {}), body: () => write(given({ task })), cli: () => command("queue", "resume", queue, { task }),
 });
 
-export const limit = (queue, { max_waiting }) => ({
-  text: "Limit", scope: "admin", method: "PATCH", path: queueAt(queue), title: `Limit ${queue}`,
+export const limit = (queue, { max_waiting }) => act(theQueue(queue), "limit", {
+  text: "Limit", method: "PATCH", title: `Limit ${queue}`,
   note: "What is left empty stays as it is.",
   fields: [
     { name: "concurrency", label: "Jobs at once, on all workers", hint: "a number, or unlimited" },
@@ -28,20 +26,19 @@ export const limit = (queue, { max_waiting }) => ({
     { name: "max_waiting", label: "Jobs that may wait", value: max_waiting ? String(max_waiting) : "", hint: "more are refused" },
   ],
   body: limits,
-  cli: (values) => command("queue", "limit", queue, values),
-  done: () => "The limit holds at once.",
+  done: "The limit holds at once.",
 });
 
-export const purge = (queue, size) => ({
-  text: "Purge", sure: `Delete ${plural(size, "job")}`, isDangerous: true, path: `${queueAt(queue)}/purge`, title: `Purge ${queue}`,
+export const purge = (queue, size) => act(theQueue(queue), "purge", {
+  text: "Purge", sure: `Delete ${plural(size, "job")}`, isDangerous: true, title: `Purge ${queue}`,
   note: `${number(size)} jobs and records are deleted for good: all but those that run.`, must: queue,
   body: () => write({ confirm: queue }),
   cli: () => command("queue", "purge", queue),
   done: begun,
 });
 
-export const drain = (queue, size) => ({
-  text: "Drain", isDangerous: true, path: `${queueAt(queue)}/drain`, title: `Drain ${queue}`,
+export const drain = (queue, size) => act(theQueue(queue), "drain", {
+  text: "Drain", isDangerous: true, title: `Drain ${queue}`,
   note: `The ${number(size)} jobs that wait are deleted for good; tick to delete delayed and held ones, too.`, must: queue,
   fields: [{ name: "delayed", label: "Delayed and held jobs, too", kind: "checkbox", value: false }],
   body: ({ delayed }) => write({ confirm: queue, delayed: Boolean(delayed) }),
@@ -49,10 +46,9 @@ export const drain = (queue, size) => ({
   done: begun,
 });
 
-export const remove = (queue) => ({
-  text: "Remove", isDangerous: true, scope: "admin", method: "DELETE", path: queueAt(queue), title: `Remove ${queue}`,
+export const remove = (queue) => act(theQueue(queue), "rm", {
+  text: "Remove", isDangerous: true, method: "DELETE", title: `Remove ${queue}`,
   note: "Only a queue that nobody serves and that is empty can go.",
-  cli: () => command("queue", "rm", queue),
   done: () => (go(at("queues")), `${queue} is removed.`),
 });
 

@@ -78,11 +78,8 @@ class Keys:
     low = _lane(BY_PRIORITY["low"])
     passed = _lane(GATE)
     alone_claim = Key(
-        "string",
-        "the worker that waits until it is idle, on behalf of suspects",
-        "expires in seconds",
-        "alone:claim",
-    )
+        "string", "the worker that waits until it is idle, on behalf of suspects", "expires in seconds", "alone:claim"
+    )  # fmt: skip
     parked = Key("hash", "id → envelope of a delayed or held job", "until the job waits")
     delayed = Key("zset", "id by due time in ms", "until the job waits")
     moved = Key("hash", "id → lane and entry of a job that re-entered a stream", "until the job ends")
@@ -100,10 +97,8 @@ class Keys:
     cancelled = Key("zset", "ids of cancelled jobs likewise", "as their records")
     expired = Key("zset", "ids of expired jobs likewise", "as their records")
     cancels = Key(
-        "hash",
-        "id → who asked for the end of an active job, and why (JSON)",
-        "until that job ends; the pruner",
-    )
+        "hash", "id → who asked for the end of an active job, and why (JSON)", "until that job ends; the pruner"
+    )  # fmt: skip
     unique = Key(
         "hash", "unique key → the id of its job, until when, and the ids of those that follow it",
         "until its job is done or started, or its window ends",
@@ -190,20 +185,16 @@ class Keys:
         "upkeep:SEAT:look",
     )  # fmt: skip
     producer = Key(
-        "string",
-        "last batch of one producer and the ids it was answered",
-        "expires in an hour, or in a day where a request may come again",
-        "producer:ID",
-    )
+        "string", "last batch of one producer and the ids it was answered",
+        "expires in an hour, or in a day where a request may come again", "producer:ID",
+    )  # fmt: skip
     request = Key(
         "hash", "a request that may come again: its fingerprint, who is at it, and the first answer",
         "expires in a day", "request:ID",
     )  # fmt: skip
     schedules = Key(
-        "hash",
-        "schedule → the number of its changes, its definition (JSON) and its payload",
-        "until it is removed",
-    )
+        "hash", "schedule → the number of its changes, its definition (JSON) and its payload", "until it is removed"
+    )  # fmt: skip
     ticks = Key("zset", "schedule by its next planned time in ms", "until it has run, is paused or removed")
     runs = Key("hash", "schedule → its last run, its counts, and its pause", "until it is removed")
     progress = Key("hash", "id → the last progress of a job (JSON)", "as its record; the oldest go first")
@@ -215,10 +206,8 @@ class Keys:
         "zset", "ids of jobs with a progress or a log, by the last of them in ms", "as their records"
     )
     results = Key(
-        "zset",
-        "ids of jobs whose results have a time of their own, by its end in ms",
-        "the pruner, at that time",
-    )
+        "zset", "ids of jobs whose results have a time of their own, by its end in ms", "the pruner, at that time"
+    )  # fmt: skip
     minutes = Key(
         "hash", "what the jobs of a minute came to: task → counts and times (JSON), and how many waited at most",
         "expires in a day", "minutes:MINUTE",

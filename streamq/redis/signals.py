@@ -351,7 +351,6 @@ class Channels:
         self._subscribed.discard(channel)
         self._confirmed.discard(channel)
         self._changed.set()
-        self._tell(self._listeners.get(channel, ()), None)
 
     def _ponged(self) -> None:
         if self._pongs and not (pong := self._pongs.pop(0)).done():

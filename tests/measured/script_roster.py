@@ -9,6 +9,8 @@ from typing import Any, Final
 from bench.rig import Rig
 from bench.tasks import QUEUE
 from streamq import RunningJob, WorkerInfo, WorkerLoad
+from streamq.model.keys import Keys
+from streamq.redis import scripts
 
 from .script_cases import FEW_BYTES, GROUP, WORKER, Bench, Case
 
@@ -32,6 +34,7 @@ def roster_cases(rig: Rig) -> list[Case]:
         Case("rights", "of the commands that are needed", _listed, _rights_asked, {}),
         Case("join", "all lanes", lambda bench: bench.entries(many, FEW_BYTES), _joined, {}),
         Case("claim_suspect", f"of {many:,}, half of them delivered", _suspected, _suspect_claimed, {}),
+        Case("pass_on", f"{many:,} that wait, none of whom listens", _waited, _passed_on, {}),
         Case("postpone", "2,000 jobs", lambda bench: bench.parked(10_000, FEW_BYTES), _postponed, {}),
     ]
 
@@ -63,6 +66,20 @@ async def _seated(bench: Bench) -> None:
 async def _vacated(bench: Bench, _: Any) -> None:
     async with bench.store.pool.links() as links:
         await bench.store.seats.vacate(links, [QUEUE], WORKER)
+
+
+def _sharded(bench: Bench) -> Keys:
+    return Keys(bench.store.settings.prefix, QUEUE, sharded=True)
+
+
+async def _waited(bench: Bench) -> None:
+    names = [f"w{number}" for number in range(_many(bench.rig))]
+    await bench.store.pool.call(QUEUE, "RPUSH", _sharded(bench).waiters, *names)
+
+
+async def _passed_on(bench: Bench, _: Any) -> None:
+    async with bench.store.pool.links() as links:
+        await scripts.PASS_ON.run(links.of(QUEUE), _sharded(bench))
 
 
 async def _vouched(bench: Bench, _: Any) -> None:

@@ -125,8 +125,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a replica is as good as a primary",
         "streamq/redis/server.py",
-        'if self.several and role == "replica":',
-        "if False:",
+        'return _IS_REPLICA if self.several and greeting.is_replica else ""',
+        'return ""',
         "tests/engine/test_failover.py::test_a_replica_in_the_list_is_passed_over",
     ),
     Fault(

@@ -54,7 +54,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "schedules: nobody is told of a change",
         "streamq/redis/lua/parts/signal_schedules.lua",
-        "redis.pcall('PUBLISH', keys.signals, 'schedules\\n\\n')",
+        "redis.pcall(PUBLISH, keys.signals, 'schedules\\n\\n')",
         "redis.pcall('ECHO', 'schedules')",
         f"{_TICKS}a_worker_runs_a_schedule_in_time_and_hears_of_changes",
     ),

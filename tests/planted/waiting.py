@@ -96,7 +96,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "signals: an earlier due time is not told",
         "streamq/redis/lua/parts/signal_due.lua",
-        "redis.pcall('PUBLISH', keys.signals, 'due '",
+        "redis.pcall(PUBLISH, keys.signals, 'due '",
         "redis.pcall('ECHO', 'due '",
         "tests/lua/test_settle.py::"
         "test_a_delayed_outcome_parks_the_job_under_its_own_id_and_wakes_the_scheduler",

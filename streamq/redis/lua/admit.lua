@@ -145,7 +145,7 @@ local function create_in(number, task, payload, headers)
     wanted = now_text .. string.format('-%.0f', number * lane.births + clock[2] % 1000 * 1048576)
     born[number] = true
   end
-  if SHARDED then wake_waiter() end
+  if wake_waiter then wake_waiter() end
   local added = redis.pcall('XADD', keys.lanes[number], wanted, 'task', task, 'payload', payload, 'headers', headers)
   if type(added) == 'string' then return added end
   -- the clock was set back: it gets an id as if it were born parked, and moves at once

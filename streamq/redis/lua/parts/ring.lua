@@ -8,7 +8,7 @@ local function ring()
   if rung and now - rung < BELL and now >= rung then return end
   open_lane(lane.passed)
   if redis.call('EXISTS', keys.bell) == 0 then redis.call('XGROUP', 'CREATE', keys.bell, GROUP, '0', 'MKSTREAM') end
-  if SHARDED then wake_waiter() end
+  if wake_waiter then wake_waiter() end
   redis.call('XADD', keys.bell, 'MAXLEN', 1, '*', 'look', '')
   redis.call('HSET', keys.gate, 'bell', now)
 end

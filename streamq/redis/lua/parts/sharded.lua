@@ -1,2 +1,3 @@
--- Whether this is a node of a cluster: there the names of channels end so (`Keys`), and signals stay at their node.
-local SHARDED = string.sub(keys.signals, -8) == ':sharded'
+-- Whether this is a node of a cluster: there the names of channels end in `:sharded` (`Keys`), and here in no `d`. Signals
+-- stay at their node then.
+local SHARDED = string.byte(keys.signals, -1) == 100

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 from streamq.doctor import causes
 from streamq.doctor.causes import Cause, cause_of
 from streamq.doctor.finding import Finding, Verdict
+from streamq.errors import Rejected
 from streamq.redis.probe import probe
 from streamq.redis.server import Search, Server
 from streamq.redis.wire import drop
@@ -50,14 +51,15 @@ async def _at(server: Server, place: Location) -> Met:
     if address is None:
         return Met("a Sentinel", cause=causes.sentinel(str(search.unsuccessful())))
     name = str(address) if address == place else f"{address} (named by {place})"
-    return await _met(server.connection(address, "streamq-doctor"), Met(name, address), timeout)
+    return await _met(server, server.connection(address, "streamq-doctor"), Met(name, address))
 
 
-async def _met(connection: Any, met: Met, timeout: float) -> Met:
+async def _met(server: Server, connection: Any, met: Met) -> Met:
+    timeout = server.settings.connect_timeout
     try:
         async with asyncio.timeout(timeout):
             await connection.connect()
-            met = await _asked(connection, met)
+            met = await _asked(server, connection, met)
     except Exception as error:
         cause = cause_of(error)
         met = replace(met, cause=cause, answers=cause.code in _ANSWERS)
@@ -72,12 +74,14 @@ _ANSWERS: Final = {"no-snapshot", "out-of-memory", "read-only"}
 """Causes under which a server still reads."""
 
 
-async def _asked(connection: Any, met: Met) -> Met:
+async def _asked(server: Server, connection: Any, met: Met) -> Met:
     """Ask a server that we are connected to. Raises its refusal."""
     told = await probe(connection)
     met = replace(met, seconds=told.seconds, replica=told.is_replica)
-    if told.info.get("cluster_enabled") == "1":
-        return replace(met, cause=causes.CLUSTER)
+    try:
+        server.objection(told.hello)
+    except Rejected as error:
+        return replace(met, cause=Cause("wrong-kind", str(error), "correct STREAMQ_REDIS_URL"))
     met = replace(met, run_id=told.info.get("run_id", ""), answers=True)
     if told.refusal is not None:
         cause = cause_of(told.refusal)

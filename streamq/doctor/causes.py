@@ -58,7 +58,8 @@ _SAID_BY_SERVER: Final[tuple[tuple[str, Cause], ...]] = (
     )),
     ("LOADING", Cause("loading", "it loads its data and answers when it is done", "wait for it")),
     ("CLUSTERDOWN", Cause(
-        "cluster", "it is a node of a cluster, which this version cannot use", "use a server with cluster-enabled no",
+        "cluster-down", "its cluster does not serve all slots",
+        "let each slot have a primary that the others reach: CLUSTER INFO and CLUSTER NODES say what is missing",
     )),
     ("BUSY", Cause(
         "busy", "a script of somebody runs too long, and nobody is served meanwhile", "wait for it, or SCRIPT KILL",
@@ -117,8 +118,6 @@ def sentinel(said: str) -> Cause:
         "correct the Sentinels or the name in STREAMQ_REDIS_URL: SENTINEL MASTERS lists the names",
     )
 
-
-CLUSTER: Final = next(cause for word, cause in _SAID_BY_SERVER if word == "CLUSTERDOWN")
 
 _REFUSED: Final = Cause(
     "refused", "nothing listens there", "start it with `streamq up`, or correct STREAMQ_REDIS_URL"

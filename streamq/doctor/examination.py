@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -33,6 +34,8 @@ _LOOKS: Final[tuple[tuple[str, Callable[[Patient], Awaitable[list[Finding]]]], .
 async def examine(app: App, *, repair: bool = False) -> list[Finding]:
     """Look at everything; an unreachable server is a finding too. ``repair`` gives back what is lost."""
     servers = app.client.store.servers
+    with contextlib.suppress(StreamqError):  # then each address says why
+        await servers.prepare()
     met = [await look_at_each(server) for server in servers.all]
     findings = [*_of_settings(app), *[finding for addresses in met for finding in findings_of(addresses)]]
     reached = {

@@ -16,6 +16,8 @@ class Told(NamedTuple):
 
     seconds: float
     """How long the first answer took."""
+    hello: object
+    """What it answered to HELLO."""
     is_replica: bool
     info: dict[str, str]
     """What INFO says; empty where our user may not ask."""
@@ -32,7 +34,7 @@ async def probe(connection: Any) -> Told:
     info = await _tried(connection, "INFO")
     trial = await _tried(connection, "EVAL", TRIAL, 0)
     refusal = next((said for said in (ping, trial) if isinstance(said, Exception)), None)
-    return Told(seconds, greeting_in(hello).is_replica, info_in(info), refusal)
+    return Told(seconds, hello, greeting_in(hello).is_replica, info_in(info), refusal)
 
 
 async def _tried(connection: Any, *command: Any) -> Any:

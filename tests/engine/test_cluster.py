@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import pytest
 
 from streamq import App, Rejected, Unavailable
+from streamq.doctor import examine
 from streamq.model.keys import TOGETHER
 from streamq.model.slots import slot_of
 from streamq.redis.thread_link import ThreadLink
@@ -181,6 +182,17 @@ async def test_the_wrong_kind_of_address_is_told_in_one_sentence(
             thread = ThreadLink(app.client.store.servers.home, "thread")
             with pytest.raises(Rejected, match=said):
                 await asyncio.to_thread(thread.connect)
+
+
+@ON_ONE_SERVER
+async def test_the_doctor_looks_at_every_node(start: Callable[..., Cluster]) -> None:
+    cluster = start()
+    async with App(redis_url=cluster.url) as app:
+        await app.enqueue("q", "t", 1)
+        findings = await examine(app)
+    reached = {finding.said.split()[0] for finding in findings if finding.code == "reachable"}
+    assert reached == {f"redis://127.0.0.1:{node.port}" for node in cluster.nodes}
+    assert {finding.code for finding in findings if finding.verdict == "fail"} == {"queue-unserved"}
 
 
 @ON_ONE_SERVER

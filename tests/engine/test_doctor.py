@@ -147,7 +147,7 @@ async def test_what_a_server_refuses_is_told_by_its_true_cause(own_server: Own) 
         ),
         (b"-LOADING Redis is loading the dataset in memory\r\n", "loading"),
         (b"-BUSY Redis is busy running a script\r\n", "busy"),
-        (b"-CLUSTERDOWN Hash slot not served\r\n", "cluster"),
+        (b"-CLUSTERDOWN Hash slot not served\r\n", "cluster-down"),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "not-a-server"),
         (b"", "closed"),
         (None, "silent"),
@@ -162,7 +162,7 @@ async def test_what_answers_is_told_apart(said: bytes | None, code: str) -> None
 @ON_ONE_SERVER
 async def test_a_node_of_a_cluster_is_refused(own_server: Own) -> None:
     server = own_server(tcp=True, options=("--cluster-enabled", "yes", "--cluster-port", str(free_port())))
-    assert list(await examined(server.url)) == ["cluster"]
+    assert list(await examined(server.url)) == ["wrong-kind"]
 
 
 async def test_a_socket_that_is_not_there_is_told(tmp_path: Path) -> None:

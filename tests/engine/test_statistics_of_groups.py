@@ -18,7 +18,7 @@ from streamq.model.outcomes import COMPLETED
 from streamq.model.statistics import GROUPS
 from streamq.store.outcomes import Settlement
 from streamq.worker.slots import Slots
-from streamq.worker.tally import GroupTally, Tally
+from streamq.worker.tally import EVERY, GROUPS_EVERY, GroupTally, Tally
 
 from ..commands import Call, run_all
 from ..rig import ON_ONE_SERVER, until, working
@@ -148,3 +148,7 @@ async def test_a_worker_of_jobs_without_groups_writes_nothing_of_groups(
         await (await work.enqueue()).result(10)
         assert worker.tally._groups is None
     assert GroupTally.most == GROUPS
+
+
+def test_what_workers_send_of_groups_they_send_every_ten_seconds() -> None:
+    assert GROUPS_EVERY * EVERY == 10

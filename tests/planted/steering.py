@@ -4,7 +4,37 @@ from __future__ import annotations
 
 from .fault import Fault
 
+GROUPS = "tests/engine/test_statistics_of_groups.py::"
+
 FAULTS: tuple[Fault, ...] = (
+    Fault(
+        "slots: those of a worker that takes no new jobs count as free",
+        "streamq/model/worker_info.py",
+        "return self.concurrency if self.takes_jobs else self.load.busy if self.load else 0",
+        "return self.concurrency",
+        "tests/engine/test_worker_loads.py::test_a_slot_of_a_worker_that_takes_no_new_jobs_is_free_for_none",
+    ),
+    Fault(
+        "statistics of groups: an hour tells any number apart",
+        "streamq/redis/lua/count_groups.lua",
+        "if known >= tonumber(args.most) then",
+        "if false then",
+        GROUPS + "test_which_groups_are_told_apart_is_decided_for_an_hour_so_a_series_has_no_holes",
+    ),
+    Fault(
+        "slow jobs: the floor of ten minutes outlives them",
+        "streamq/worker/slowest.py",
+        "self._span, self._found, self.floor = now // SPAN, [], -1.0",
+        "self._span, self._found = now // SPAN, []",
+        "tests/engine/test_slow.py::test_a_worker_tells_the_slowest_of_ten_minutes_and_a_quick_job_costs_a_comparison",
+    ),
+    Fault(
+        "trusted proxy: of two headers of groups the first counts",
+        "service/http/trusted_proxy.py",
+        "if len(named) == 1 else []",
+        "if named else []",
+        "tests/service/test_trusted_proxy.py::test_groups_that_are_forged_count_for_nothing",
+    ),
     Fault(
         "statistics whose answer was lost count twice",
         "streamq/redis/lua/count.lua",

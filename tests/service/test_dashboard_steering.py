@@ -46,6 +46,13 @@ async def plant(settings: Callable[..., ServiceSettings]) -> AsyncIterator[Servi
         yield service
 
 
+async def test_the_page_of_a_group_has_the_charts_of_its_tenant(page: Page, plant: Service) -> None:
+    await plant.engine.enqueue("work", "sweep", {"a": 1}, group="shop")
+    await page.open(f"{plant.url}/#/queues/work/groups/shop")
+    await page.until("document.querySelectorAll('.charts .chart').length > 1")
+    assert page.complaints == []
+
+
 async def test_a_group_is_limited_paused_and_resumed(page: Page, plant: Service) -> None:
     for number in range(3):
         await plant.engine.enqueue("work", "sweep", {"a": number}, group="shop/1")

@@ -11,11 +11,12 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, format_trace_id, get_current_span
+from streamq_service.messaging import messaging_app
 from streamq_service.settings import ServiceSettings
 from streamq_service.traces import switch_on
 
 from streamq import App, ConfigurationError
-from streamq.otel import instrument
+from streamq.otel import instrument, is_instrumented
 
 from ..rig import ON_ONE_SERVER, until
 from .conftest import Service, running, working
@@ -62,6 +63,17 @@ async def test_the_handler_of_a_job_runs_in_the_trace_of_the_request_that_sent_i
     assert f"{enqueued.parent.span_id:016x}" == CALLER  # type: ignore[union-attr]
     assert run.parent.span_id == enqueued.context.span_id  # type: ignore[union-attr]
     assert (run.attributes or {})["messaging.message.id"] == job
+
+
+async def test_each_job_of_a_batch_runs_in_the_trace_of_its_request(settings: Make) -> None:
+    given = settings(traces=True)
+    app = an_app(given, seen := [])
+    spans_of(app)
+    async with running(given, app) as service, working(app):
+        jobs = {"jobs": [{"task": "work", "payload": number} for number in range(3)]}
+        assert (await service.post(f"{PATH}/batch", jobs, traceparent=GOOD))[0] in (200, 201, 207)
+        await until(lambda: len(seen) == 3)
+    assert seen == [TRACE] * 3
 
 
 def _span(exporter: InMemorySpanExporter, kind: SpanKind) -> ReadableSpan | None:
@@ -131,3 +143,8 @@ def test_an_app_that_is_traced_already_stays_as_it_is(settings: Make) -> None:
     before = app.client.around_sends
     switch_on(app, settings(traces=True))
     assert app.client.around_sends is before
+
+
+def test_the_app_of_the_messages_is_traced_by_the_setting(settings: Make) -> None:
+    assert is_instrumented(messaging_app(settings(traces=True)))
+    assert not is_instrumented(messaging_app(settings()))

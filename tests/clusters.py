@@ -25,7 +25,7 @@ class Node(Server):
         options = [
             "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-port", str(free_port()),
             "--cluster-node-timeout", str(NODE_TIMEOUT), "--repl-diskless-sync-delay", "0",
-            "--cluster-replica-validity-factor", "0",
+            "--cluster-replica-validity-factor", "0", "--cluster-require-full-coverage", "no",
         ]  # fmt: skip
         super().__init__(binary, tcp=True, options=options)
         self.bus = int(options[5])

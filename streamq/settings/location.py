@@ -141,14 +141,18 @@ def location(text: str) -> Location:
     start = _START.match(text)
     if start is None:
         raise ValueError(f"it must begin with {ALLOWED}")
-    scheme = start[1].lower()
+    scheme, through = start[1].lower(), (start[2] or "").lower()
     own_user = scheme == "unix" and text.endswith(OWN_USER)
     login, place, path, query = _cut(text[start.end() :].removesuffix(OWN_USER if own_user else ""))
     options = _options(query, _LOGIN | _TLS if scheme == "rediss" else _LOGIN)
     username, _, password = login.partition(":")
-    where = _READ[(start[2] or scheme).lower()](place, path)
+    where = _READ[through or scheme](place, path)
     if "db" in options:
         where["db"] = _database(options["db"])
+    if through == "cluster" and where.pop("db"):
+        raise ValueError(
+            "its database must be 0: a cluster has no other; write redis+cluster://h1:6379,h2,h3"
+        )
     return Location(
         scheme=scheme,
         own_user=own_user,
@@ -203,9 +207,8 @@ def _sentinels(place: str, path: str) -> dict[str, Any]:
 
 
 def _cluster(place: str, path: str) -> dict[str, Any]:
-    if path not in ("", "/", "/0"):
-        raise ValueError("a cluster has no database but 0: write redis+cluster://h1:6379,h2,h3")
-    return {"through": "cluster", "hosts": _hosts(place)}
+    number = path.removeprefix("/")
+    return {"through": "cluster", "hosts": _hosts(place), "db": _database(number) if number else None}
 
 
 def _hosts(place: str) -> tuple[Place, ...]:

@@ -95,7 +95,7 @@ class Settings(BaseModel):
     redis_url: SecretStr | None = Field(
         None,
         description="redis://, rediss:// or unix://, several by comma are tried in order; "
-        "redis+sentinel://h1,h2,h3/name. Empty: the embedded server",
+        "redis+sentinel://h1,h2,h3/name or redis+cluster://h1,h2,h3. Empty: the embedded server",
     )
     redis_username: str | None = Field(None, description="user for addresses that name none")
     redis_password: SecretStr | None = Field(None, description="password for addresses that have none")

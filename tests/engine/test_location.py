@@ -52,6 +52,15 @@ def pieces(secret: str) -> set[str]:
         ("mysecret", "redis://…"),
         ("", "redis://…"),
         ("redis://h,ftp://x", "redis://…"),
+        ("redis+sentinel://u:p,w@h1,h2:26380/main/2", "redis+sentinel://h1,h2:26380/main/2"),
+        ("rediss+sentinel://[::1]/main?ssl_cert_reqs=none", "rediss+sentinel://[::1]/main"),
+        ("REDIS+CLUSTER://u:pw@h1:7000,h2/", "redis+cluster://h1:7000,h2"),
+        ("redis+sentinel://h1,h2", "redis://…"),
+        ("redis+sentinel://h1,,h2/main", "redis://…"),
+        ("redis+sentinel://h1/main/0/x", "redis://…"),
+        ("redis+cluster://h1/1", "redis://…"),
+        ("redis+cluster://h1?db=1", "redis://…"),
+        ("unix+sentinel:///s/main", "redis://…"),
         ("https://u:pw@sms.example.com:8443/token?key=x", "https://sms.example.com:8443"),
         ("https://u:p/w@sms.example.com/", "redis://…"),
     ],
@@ -61,6 +70,12 @@ def test_what_is_shown_of_an_address(text: str, shown: str) -> None:
     if "…" in shown:
         with pytest.raises(ValueError, match=r"^(address number \d: )?its? "):
             locations(text)
+
+
+@pytest.mark.parametrize("text", ["redis+cluster://h1,redis://h2", "redis://h1,redis+sentinel://h2/main"])
+def test_hosts_of_a_cluster_and_of_sentinels_stand_in_one_address(text: str) -> None:
+    with pytest.raises(ValueError, match="must be the only one"):
+        locations(text)
 
 
 @pytest.mark.parametrize("text", ["http://x", "localhost:6379", "redis:/h", "amqp://h"])

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from bench.process import free_port
 from streamq.model.slots import SLOTS, slot_of
@@ -45,6 +47,27 @@ class Node(Server):
         """What CLUSTER INFO says."""
         said = self.ask("CLUSTER", "INFO")
         return said if isinstance(said, dict) else dict(line.split(":") for line in said.splitlines())
+
+
+class Alone(Node):
+    """A cluster of one node, which has all slots; a plain client reaches all of it."""
+
+    @property
+    def url(self) -> str:
+        return f"redis+cluster://127.0.0.1:{self.port}"
+
+    def client(self) -> redis.Redis:
+        plain = f"redis://127.0.0.1:{self.port}"
+        return redis.Redis.from_url(plain, decode_responses=True, retry=Retry(NoBackoff(), 0))
+
+    def start(self) -> Self:
+        super().start()
+        self.ask("CLUSTER", "ADDSLOTSRANGE", 0, SLOTS - 1)
+        end = time.monotonic() + READY
+        while self.info()["cluster_state"] != "ok":
+            assert time.monotonic() < end, "the cluster is not ready"
+            time.sleep(0.02)
+        return self
 
 
 class Cluster:

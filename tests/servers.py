@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
+import os
 import shutil
 import signal
 import subprocess
@@ -19,8 +20,9 @@ from redis.retry import Retry
 
 from bench.process import free_port
 
-KINDS = ("redis", "valkey")
-"""The suite runs against each: Redis from the PATH, Valkey from the package of the extra `embedded`."""
+KINDS = ("cluster",) if os.environ.get("STREAMQ_TEST_CLUSTER") else ("redis", "valkey")
+"""The suite runs against each: Redis from the PATH, Valkey from the package of the extra `embedded`; or, when asked to, its
+shared server is a cluster of one node, where each command is refused whose keys are in several slots."""
 
 READY = 10.0
 """Seconds a server may take to start or to end."""
@@ -29,7 +31,7 @@ READY = 10.0
 @functools.cache
 def binary_of(kind: str) -> Path | None:
     """The program of that kind, None if this machine has none."""
-    if kind == "redis":
+    if kind in ("redis", "cluster"):
         found = shutil.which("redis-server")
         return Path(found) if found else None
     try:

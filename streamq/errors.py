@@ -56,7 +56,7 @@ Each class has a stable ``code``; logs and the HTTP API show it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any, ClassVar
 
@@ -130,6 +130,7 @@ class FieldError:
 class InvalidPayload(UsageError):
     """The payload does not fit the task's type. ``errors`` has every field error at once.
 
+    Of many payloads the pointers begin with the place of the wrong one, from 0: ``/17/phone``.
     ``version`` is that of the payload, ``task_version`` that of the task; both are 1 where a task names none.
     """
 
@@ -144,18 +145,28 @@ class InvalidPayload(UsageError):
         of = f" (version {version}, the task has version {task_version})" if task_version > 1 else ""
         super().__init__(f"payload of {task!r}{of} is not valid: {listed}")
 
+    def of_many(self, place: int) -> InvalidPayload:
+        """The same of a payload among others, by its place."""
+        errors = [replace(each, pointer=f"/{place}{each.pointer}") for each in self.errors]
+        return InvalidPayload(self.task, errors, self.version, self.task_version)
+
 
 class PayloadTooLarge(UsageError):
-    """The encoded payload is over the limit. ``size`` and ``limit`` are bytes."""
+    """The encoded payload is over the limit. ``size`` and ``limit`` are bytes; ``place`` is that among many, from 0."""
 
     code = "payload-too-large"
 
-    def __init__(self, task: str, size: int, limit: int) -> None:
-        self.size, self.limit = size, limit
+    def __init__(self, task: str, size: int, limit: int, place: int | None = None) -> None:
+        self.task, self.size, self.limit, self.place = task, size, limit, place
+        which = "payload" if place is None else f"payload {place}"
         super().__init__(
-            f"payload of {task!r} has {size:,} bytes, at most {limit:,} are allowed: "
+            f"{which} of {task!r} has {size:,} bytes, at most {limit:,} are allowed: "
             "store the data elsewhere and send a reference, or raise STREAMQ_MAX_PAYLOAD"
         )
+
+    def of_many(self, place: int) -> PayloadTooLarge:
+        """The same of a payload among others."""
+        return PayloadTooLarge(self.task, self.size, self.limit, place)
 
 
 class UnknownTask(UsageError):

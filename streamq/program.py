@@ -19,7 +19,7 @@ from streamq.model.clock import monotonic
 from streamq.model.envelope import New
 from streamq.model.headers import joined, pack_headers
 from streamq.model.job_record import JobRecord
-from streamq.model.payloads import check_payload
+from streamq.model.payloads import check_payload, one_by_one
 from streamq.model.schedule import Schedule
 from streamq.model.values import Unfit, masked_by_its_own_type, write_untyped
 from streamq.notes import Notes
@@ -150,7 +150,7 @@ class Program(Looking):
         said = terms(task, options, None if known is None else known.version)
         if known is not None:
             return await known.send_many(queue, payloads, said)
-        jobs = [self._untyped(queue, task, payload, said) for payload in payloads]
+        jobs = list(one_by_one(lambda payload: self._untyped(queue, task, payload, said), payloads))
         ids, client = self.client.send_many(queue, jobs, said.durability), self.client
         return await handed(ids, lambda found: jobs_of(found, queue, task, client, None))
 

@@ -26,7 +26,7 @@ from streamq.model.judge import ResultNotStorable, ResultTooLarge
 from streamq.model.limit import Limit
 from streamq.model.masked import mask, texts_in
 from streamq.model.masks import Masks
-from streamq.model.payloads import check_payload, check_payloads
+from streamq.model.payloads import check_payload, check_payloads, one_by_one
 from streamq.model.retries import retries_of
 from streamq.options import KEEPING, NAMES, OPTIONS, POLICY, EnqueueOptions, kept_of, refuse, wrong_task_name
 from streamq.terms import NOTHING, PLAIN, Terms, terms
@@ -185,7 +185,7 @@ class Task(Generic[P, R]):
                 encoded = self._payload.write_each(many.text)
                 check_payloads(self.name, encoded, self._client.settings.max_payload)
                 return encoded
-        return map(self.encode, many)
+        return one_by_one(self.encode, many)
 
     def _encode_text(self, text: str | bytes) -> bytes:
         if self._spare and text.strip() in ("null", b"null"):

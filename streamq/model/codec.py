@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import orjson
 
@@ -79,12 +79,15 @@ def plain(value: Any) -> bytes:
     return b"%b" % orjson.dumps(value, option=_STRICT)
 
 
-def written(value: Any) -> bytes:
-    """JSON of whatever pydantic can write; NaN and infinity as text. Raises ``TypeError`` for the rest."""
+def written(value: Any, non_finite: Literal["strings", "constants"] = "strings") -> bytes:
+    """JSON of whatever pydantic can write. Raises ``TypeError`` for the rest.
+
+    NaN and infinity are written as text, or as constants that are no JSON.
+    """
     from pydantic_core import PydanticSerializationError, to_json  # noqa: PLC0415  # as in exact
 
     try:
-        return to_json(value, by_alias=False, inf_nan_mode="strings")
+        return to_json(value, by_alias=False, inf_nan_mode=non_finite)
     except PydanticSerializationError as error:
         raise TypeError(str(error)) from None
 

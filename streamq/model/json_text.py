@@ -28,11 +28,11 @@ class JSONText:
         return f"JSONText({as_given(self.text)})"
 
     def __iter__(self) -> Iterator[JSONText]:
-        """The items of an array. Raises ``UsageError`` for what is none."""
+        """The items of an array. Raises ``UsageError`` for what is none, and where one of them cannot be written."""
         try:
             items = codec.exact(self.text)
-        except ValueError as error:
-            raise UsageError(f"{self!r} is no JSON: {error}") from None
-        if type(items) is not list:
-            raise UsageError(f"{self!r} is no array: give many payloads as the items of one")
-        return iter([JSONText(codec.written(item)) for item in items])
+            if type(items) is list:
+                return iter([JSONText(codec.written(item, "constants")) for item in items])
+        except (ValueError, TypeError) as error:  # no JSON, half a character in it, or nested too deep
+            raise UsageError(f"{self!r} cannot be read: {error}") from None
+        raise UsageError(f"{self!r} is no array: give many payloads as the items of one")

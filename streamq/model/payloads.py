@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Any, TypeVar
 
 from streamq.errors import FieldError, InvalidPayload, PayloadTooLarge
 from streamq.model import codec
+
+T = TypeVar("T")
+
+
+def one_by_one(make: Callable[[Any], T], many: Iterable[Any]) -> Iterator[T]:
+    """What ``make`` makes of each payload. What it raises for a wrong one tells its place."""
+    for place, payload in enumerate(many):
+        try:
+            yield make(payload)
+        except (InvalidPayload, PayloadTooLarge) as error:
+            raise error.of_many(place) from None
 
 
 def check_payload(task: str, encoded: bytes, limit: int) -> None:

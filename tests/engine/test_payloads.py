@@ -79,7 +79,7 @@ ARRAY = JSONText('[{"number": 1}, {"number": 2}]')
 def test_the_text_of_an_array_is_the_texts_of_its_items() -> None:
     assert [item.text for item in JSONText(f"[1, {10**30}, null]")] == [b"1", str(10**30).encode(), b"null"]
     for wrong in ("{}", "[1", "3"):
-        with pytest.raises(UsageError, match=r"no array|no JSON"):
+        with pytest.raises(UsageError, match=r"no array|cannot be read"):
             list(JSONText(wrong))
 
 
@@ -123,5 +123,53 @@ async def test_a_wrong_payload_of_an_array_is_told_as_if_it_came_by_itself_and_n
                 await app.enqueue_many("q", name, JSONText(wrong))
         with pytest.raises(InvalidPayload) as told:
             await app.enqueue_many("q", "work", JSONText('[{"number": 1}, {"number": "many"}]'))
-        assert told.value.errors[0].pointer == "/number"
+        assert told.value.errors[0].pointer == "/1/number"
         assert (await app.queue("q").counts()).waiting == 0
+
+
+@ON_ONE_SERVER
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"\ud800"',
+        b'"\xff"',
+        b'"\\ud800"',
+        "[" * 300 + "]" * 300,
+        "1e400",
+        "-1e400",
+        "NaN",
+        "Infinity",
+        "1 2",
+        "",
+    ],
+)
+async def test_what_cannot_be_a_payload_is_refused_by_itself_and_among_others(
+    app: App, text: str | bytes
+) -> None:
+    @app.task(queue="q")
+    async def work(anything: object) -> None: ...
+
+    many = b"[1, " + text + b"]" if isinstance(text, bytes) else f"[1, {text}]"
+    for name in ("work", "unknown"):
+        with pytest.raises(UsageError):
+            await app.enqueue("q", name, JSONText(text))
+        with pytest.raises(UsageError):
+            await app.enqueue_many("q", name, JSONText(many))
+    assert (await app.queue("q").counts()).waiting == 0
+
+
+@ON_ONE_SERVER
+async def test_of_many_payloads_the_wrong_one_is_told_by_its_place(make_app: Callable[..., App]) -> None:
+    async with make_app(max_payload=20) as app:
+
+        @app.task(queue="q")
+        async def work(order: Order) -> None: ...
+
+        orders = [{"number": 1}] * 17
+        for many in ([*orders, {"number": "many"}], JSONText('[{"number": 1}, {"number": "many"}]')):
+            with pytest.raises(InvalidPayload) as told:
+                await app.enqueue_many("q", "work", many)
+            assert told.value.errors[0].pointer in ("/17/number", "/1/number")
+        with pytest.raises(PayloadTooLarge) as long:
+            await app.enqueue_many("q", "unknown", ["a", "b" * 30])
+        assert long.value.place == 1

@@ -15,7 +15,7 @@ import redis
 from streamq import App, Worker
 from streamq.model.envelope import New
 from streamq.model.headers import id_of
-from streamq.model.keys import APP_KEYS, GROUP, QUEUE_KEYS, Key, Keys
+from streamq.model.keys import APP_KEYS, GROUP, QUEUE_KEYS, TOGETHER, Key, Keys
 from streamq.model.outcomes import COMPLETED, FAILED, MARKS
 from streamq.redis.links import Links
 from streamq.store.producers import Batch
@@ -33,11 +33,15 @@ QUICK: dict[str, Any] = {"shutdown_grace": 2.0, "beat": 0.5, "lease": 2.0, "enqu
 def _known(table: Mapping[str, Key]) -> str:
     """The ends of the names of keys; a word in capitals stands for any."""
     return "|".join(
-        re.sub("[A-Z]+", "[0-9a-z:*-]+", key.end) for key in table.values() if key.type != "channel"
+        re.sub("[A-Z]+", "[0-9a-z:*-]+", key.end.replace("{shared limits}:", "(?:{shared limits}:)?"))
+        for key in table.values()
+        if key.type != "channel"
     )
 
 
-KNOWN_KEY = re.compile(rf"[^:]+:({_known(APP_KEYS)}|\{{[^}}]+\}}:({_known(QUEUE_KEYS)}))")
+KNOWN_KEY = re.compile(
+    rf"[^:]+:((?:\{{{TOGETHER}\}}:)?(?:{_known(APP_KEYS)})|\{{[^}}]+\}}:({_known(QUEUE_KEYS)}))"
+)
 
 
 @pytest.fixture

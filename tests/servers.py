@@ -21,8 +21,8 @@ from redis.retry import Retry
 from bench.process import free_port
 
 KINDS = ("cluster",) if os.environ.get("STREAMQ_TEST_CLUSTER") else ("redis", "valkey")
-"""The suite runs against each: Redis from the PATH, Valkey from the package of the extra `embedded`; or, when asked to, its
-shared server is a cluster of one node, where each command is refused whose keys are in several slots."""
+"""The suite runs against each: Redis from the PATH, Valkey from the package of the extra `embedded`; or, when asked to,
+its shared server is a cluster of one node, where each command is refused whose keys are in several slots."""
 
 READY = 10.0
 """Seconds a server may take to start or to end."""

@@ -123,8 +123,9 @@ class Workers:
             info = self._worker(raw_name(worker), said[0])
             if info and info.queues:
                 keys = self._access.keys(info.queues[0])
+                publish = "PUBLISH" if links.is_one else "SPUBLISH"
                 with contextlib.suppress(Rejected):  # its next beat hears it
-                    await links.of(info.queues[0]).call("PUBLISH", keys.signals, f"worker {worker}")
+                    await links.of(info.queues[0]).call(publish, keys.signals, f"worker {worker}")
             return str(said[1].decode())
 
     def _shared(self, *names: str) -> dict[str, str]:

@@ -348,7 +348,7 @@ class AppKeys:
     loads = Key("hash", "worker → what it does now (JSON)", "as its entry in `workers`")
     asks = Key("hash", "worker → what an operator asks of it: quiet or stop", "as its entry in `workers`")
     tasks = Key(
-        "hash", "task → what workers say of it: its queue, the JSON Schema of its payload, its options (JSON)",
+        "hash", "task and queue → what workers say of it: the JSON Schema of its payload, its options (JSON)",
         "until a worker begins and none knows it any more",
     )  # fmt: skip
     trail = Key("stream", "who removed which queue", "the latest thousand, and up to a hundred more")

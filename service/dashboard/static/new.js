@@ -14,7 +14,8 @@ const OPTIONS = [
 const WHOLE = new Set(["attempts", "units"]);
 
 const known = () => items(page.data.tasks);
-const present = () => known().find(({ name }) => name === page.query.task) ?? {};
+/** The task that is chosen: of one name there may be one in each queue. */
+const present = () => known().filter(({ name }) => name === page.query.task).sort((one, other) => (other.queue === page.query.queue) - (one.queue === page.query.queue))[0] ?? {};
 /** The schema that makes a form; of one that allows anything, nobody can. */
 function form() {
   const { type = "object", properties, $ref, anyOf, enum: values } = dict(present().schema);

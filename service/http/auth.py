@@ -26,7 +26,7 @@ from streamq import ConfigurationError, Settings, is_loopback
 
 from .failures import Guard
 from .marks import add
-from .narrowed import QUEUES, others
+from .narrowed import HOLDS_FOR, QUEUES, others
 from .problems import INSUFFICIENT_SCOPE, KEY_RATE, UNAUTHORIZED, Problem
 
 
@@ -228,8 +228,10 @@ def keyed(keys: Ring, needed: Scope, *, is_narrowed: bool = False) -> Guard:
         _refuse_below(needed, holder.scope)
         if isinstance(holder, User):
             return holder
+        if holder.queues:
+            request[HOLDS_FOR] = frozenset(holder.queues)
         if holder.queues and request.match_info.get("queue") not in holder.queues:
-            request[QUEUES] = frozenset(holder.queues)
+            request[QUEUES] = request[HOLDS_FOR]
             if not is_narrowed:
                 raise others(request[QUEUES])
         wait = holder.wait() if holder.wait is not None else 0.0

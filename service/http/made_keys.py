@@ -85,7 +85,7 @@ class MadeKeys:
         """Make a key, and return it with its text, which nobody can tell again.
 
         ``expires`` is a duration from now; ``rate`` is how many requests each API process takes of it, as ``10/s``.
-        Raises ``UsageError`` for what is none.
+        Raises ``UsageError`` for what is none. The audit trail tells of it, and never the text.
         """
         seconds = _lifetime(expires)
         _bucket(rate)
@@ -96,6 +96,8 @@ class MadeKeys:
         )
         await self._records.put(_EVER, True, lifetime=FOR_EVER)
         await self._records.put(key_id, _packed(made), lifetime=seconds)
+        told = {name: value for name, value in made.asdict().items() if name not in ("id", "created")}
+        await self._app.note_act("key.create", key_id, **told)
         return made, text
 
     async def all(self) -> list[MadeKey]:
@@ -113,7 +115,10 @@ class MadeKeys:
 
     async def revoke(self, key_id: str) -> bool:
         """Refuse a key from now on. Returns whether it was in force."""
-        return key_id != _EVER and await self._records.delete(key_id)
+        found = key_id != _EVER and await self._records.delete(key_id)
+        if found:
+            await self._app.note_act("key.revoke", key_id)
+        return found
 
 
 class Bucket:

@@ -26,7 +26,7 @@ from streamq.times import rfc3339
 from ..access_settings import AccessSettings
 from ..clock import now
 from .auth import Holder, Keys, Scope, User, actor_of, check_binding
-from .trusted_proxy import TrustedProxy
+from .trusted_proxy import PROXY, TrustedProxy
 
 log = logging.getLogger("streamq.api")
 
@@ -41,6 +41,8 @@ LOOK: Final = 2.0
 """Seconds between two looks of an API process: so soon a new key is known, and a revoked one refused."""
 PATIENCE: Final = 2.0
 """Seconds that a look may take: at the start, requests wait for the first one."""
+NAME: Final = 150
+"""Characters of the name of a key: an actor, of which it is a part, has 200."""
 _ID: Final = 4
 """Bytes of an id."""
 
@@ -87,6 +89,8 @@ class MadeKeys:
         ``expires`` is a duration from now; ``rate`` is how many requests each API process takes of it, as ``10/s``.
         Raises ``UsageError`` for what is none. The audit trail tells of it, and never the text.
         """
+        if len(name) > NAME or not name.isprintable():
+            raise UsageError(f"name={name[:NAME]!r} is not possible: use up to {NAME} characters on one line")
         seconds = _lifetime(expires)
         _bucket(rate)
         key_id, end = secrets.token_hex(_ID), None if expires is None else now() + timedelta(seconds=seconds)
@@ -180,9 +184,9 @@ class KeyRing:
     def actor_of(self, caller: bytes) -> str:
         """A caller as the audit trail names it."""
         if isinstance(caller, User):
-            return caller.name
+            return PROXY + caller.name
         found = self._known.get(caller)
-        return f"key {found.key.name or found.key.id} ({found.key.id})" if found else actor_of(caller)
+        return f"key {found.key.name[:NAME] or found.key.id} ({found.key.id})" if found else actor_of(caller)
 
     async def look(self) -> None:
         """Learn which keys there are now."""

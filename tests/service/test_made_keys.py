@@ -153,7 +153,14 @@ async def test_who_made_and_revoked_a_key_is_in_the_audit_trail_and_no_part_of_i
 @ON_ONE_SERVER
 async def test_what_cannot_be_made_is_refused(service: Service) -> None:
     keys = MadeKeys(service.engine)
-    for wrong in ({"expires": "0s"}, {"expires": "soon"}, {"expires": "20000d"}, {"rate": "fast"}):
+    for wrong in (
+        {"expires": "0s"},
+        {"expires": "soon"},
+        {"expires": "20000d"},
+        {"rate": "fast"},
+        {"name": "n" * 151},
+        {"name": "two\nlines"},
+    ):
         with pytest.raises(UsageError):
             await keys.create(Scope.READ, **wrong)  # type: ignore[arg-type]  # wrong on purpose
     assert not await keys.ever()

@@ -36,10 +36,11 @@
     ├── RecordError               about an entry of records
     │   ├── RecordConflict        the entry was changed since it was looked at
     │   └── RecordsFull           as many entries are kept under the name as may be
-    ├── TaskNotFound              no worker has published a task of that name
-    ├── WorkerNotFound            no worker of that name is registered
+    ├── NotThere                  nothing has that name
+    │   ├── TaskNotFound          no worker has published a task of that name
+    │   ├── WorkerNotFound        no worker of that name is registered
+    │   └── ScheduleNotFound      no schedule of that name
     ├── WorkerStopping            the worker was asked to stop, and ends
-    ├── ScheduleNotFound          no schedule of that name
     ├── ScheduleConflict          what the schedule is now does not allow the action
     └── Unavailable               the server cannot take the command now
         ├── QueueFull             as many jobs wait in the queue as may

@@ -180,34 +180,41 @@ class OperationEnded(OperationError):
         super().__init__(f"operation {operation_id} is {state}: there is nothing left to cancel")
 
 
-class ScheduleNotFound(StreamqError):
+class NotThere(StreamqError):
+    """Nothing has the ``name``: that is ``said``, and the ``hint`` is what of the ``known`` may have been meant."""
+
+    code = "not-there"
+
+    def __init__(self, name: str, said: str = "", known: Sequence[str] = ()) -> None:
+        self.name, self.said, self.known, self.hint = name, said, tuple(known), _hint(name, known)
+        super().__init__(f"{said}: {self.hint}")
+
+
+class ScheduleNotFound(NotThere):
     """No schedule of that name. ``known`` lists those that there are."""
 
     code = "schedule-not-found"
 
     def __init__(self, name: str, known: Sequence[str] = ()) -> None:
-        self.name, self.known = name, tuple(known)
-        super().__init__(f"there is no schedule {as_given(name)}: {_hint(name, known)}")
+        super().__init__(name, f"there is no schedule {as_given(name)}", known)
 
 
-class TaskNotFound(StreamqError):
+class TaskNotFound(NotThere):
     """No worker has published a task of that name. ``known`` lists those that there are."""
 
     code = "task-not-found"
 
     def __init__(self, name: str, known: Sequence[str] = ()) -> None:
-        self.name, self.known = name, tuple(known)
-        super().__init__(f"no worker has told of a task {as_given(name)}: {_hint(name, known)}")
+        super().__init__(name, f"no worker has told of a task {as_given(name)}", known)
 
 
-class WorkerNotFound(StreamqError):
+class WorkerNotFound(NotThere):
     """No worker of that name is registered. ``known`` lists those that are."""
 
     code = "worker-not-found"
 
     def __init__(self, name: str, known: Sequence[str] = ()) -> None:
-        self.name, self.known = name, tuple(known)
-        super().__init__(f"there is no worker {as_given(name)}: {_hint(name, known)}")
+        super().__init__(name, f"there is no worker {as_given(name)}", known)
 
 
 class WorkerStopping(StreamqError):

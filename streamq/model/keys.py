@@ -12,21 +12,20 @@ from typing import Any, Final, overload
 
 from streamq.errors import ConfigurationError
 from streamq.model.lanes import ALONE, BY_PRIORITY, GATE, LANES, READY
+from streamq.model.segments import is_folded
 from streamq.model.shown import as_given
 
 GROUP: Final = "workers"
 """The consumer group of every lane."""
 
 NAME_FORM: Final = "use 1 to 64 letters, digits, '_', '.' or '-', and more than dots"
-_NAME: Final = re.compile(
-    r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,64}"
-)  # . and .. are taken out of paths by every browser
+_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 def is_name(text: object) -> bool:
     """Whether it may name a queue or a worker: 1 to 64 letters, digits, ``_``, ``.`` or ``-``, but neither ``.``
     nor ``..``."""
-    return isinstance(text, str) and _NAME.fullmatch(text) is not None
+    return isinstance(text, str) and _NAME.fullmatch(text) is not None and not is_folded(text)
 
 
 class Key:

@@ -170,6 +170,12 @@ def _entry(number: int, entry: str) -> tuple[str, Scope]:
     raise ConfigurationError(f"STREAMQ_API_KEYS: key number {number} {wrong}: {_HOW}")
 
 
+def _queue_of(request: web.Request) -> str:
+    """The queue that a path is about, empty for none: the id of an operation begins with that of its queue."""
+    named = request.match_info
+    return named.get("queue") or named.get("operation", "").rpartition(".")[0]
+
+
 def _refuse_below(needed: Scope, has: Scope) -> None:
     if has < needed:
         names = needed.name.lower(), has.name.lower()
@@ -233,7 +239,7 @@ def keyed(keys: Ring, needed: Scope, *, is_narrowed: bool = False) -> Guard:
             return holder
         if holder.queues:
             request[HOLDS_FOR] = frozenset(holder.queues)
-        if holder.queues and request.match_info.get("queue") not in holder.queues:
+        if holder.queues and _queue_of(request) not in holder.queues:
             request[QUEUES] = request[HOLDS_FOR]
             if not is_narrowed:
                 raise others(request[QUEUES])

@@ -176,3 +176,23 @@ async def test_a_worker_of_others_is_none_to_such_a_key(settings: Callable[..., 
             for (_, _, problem), name in zip(found, (worker.name, "nobody"), strict=True)
         ]
         assert details[0] == details[1]
+
+
+async def test_an_operation_is_followed_and_ended_by_whoever_may_begin_it_and_by_no_other(
+    settings: Callable[..., ServiceSettings],
+) -> None:
+    given = settings()
+    async with running(given, two_queues(given)) as service:
+        await service.engine.enqueue("ours", "work-ours", {"by": 1})
+        await service.engine.enqueue("secret", "work-secret", {"by": 1})
+        bearer = {"Authorization": f"Bearer {await key_for(service, 'ours')}"}
+        status, _, mine = await service.post("/api/v1/queues/ours/purge", {"confirm": "ours"}, **bearer)
+        assert status == 202, mine
+        theirs = await service.engine.queue("secret").purge()
+        for operation, expected in ((mine["id"], 200), (theirs.id, 403), ("ours", 403), ("ours.none", 404)):
+            status, _, _ = await service.get(f"/api/v1/operations/{operation}", **bearer)
+            assert status == expected, operation
+        status, _, _ = await service.post(f"/api/v1/operations/{mine['id']}/cancel", {}, **bearer)
+        assert status in (200, 409), "it may have ended"
+        status, _, _ = await service.post(f"/api/v1/operations/{theirs.id}/cancel", {}, **bearer)
+        assert status == 403

@@ -13,7 +13,7 @@ from streamq.cli.options import DURATION, Command, Option, refuse_unknown, with_
 from streamq.cli.outlet import echo_json, say
 from streamq.exits import Exit
 
-Begin = Callable[[streamq.Queue], Awaitable[streamq.Operation]]
+Begin = Callable[["streamq.Queue"], Awaitable["streamq.Operation"]]
 
 rated = click.option(
     "--rate", cls=Option, metavar="N/s", help="Jobs a second at most, such as 50/s or 10/m; with --all."

@@ -27,8 +27,13 @@ export const given = (values) => Object.fromEntries(Object.entries(values).filte
 
 const optional = (values) => Object.entries(given(values)).flatMap(([name, value]) => [`--${name.replaceAll("_", "-")}`, ...(value === true ? [] : [value])]);
 
-/** A command line, quoted for a shell: words, and objects of options. */
-export const command = (...words) => ["streamq", ...words.flatMap((word) => (typeof word === "object" ? optional(word ?? {}) : [word]))].map(quoted).join(" ");
+/** A command line, quoted for a shell: two words, then names and objects of options. `--` stands before names of which one looks like an option. */
+export function command(noun, word, ...rest) {
+  const names = rest.filter((each) => typeof each !== "object");
+  const options = rest.filter((each) => typeof each === "object").flatMap((each) => optional(each ?? {}));
+  const words = names.some((name) => String(name).startsWith("-")) ? [...options, "--", ...names] : [...names, ...options];
+  return ["streamq", noun, word, ...words].map(quoted).join(" ");
+}
 
 const bodyOf = ({ body, fields = [] }, values, found) => (body ? body(values, found) : fields.length ? write(given(values)) : undefined);
 const placeOf = ({ path }, values) => (typeof path === "function" ? path(values) : path);
@@ -66,9 +71,12 @@ export const resting = (of, text, title, more) => act(of, text.toLowerCase(), {
   ...more,
 });
 
-/** A button for an act; nothing where the key does not allow it. */
+/** Whether the key of this tab allows an act: what it does not allow is not offered. */
+const isAllowed = ({ scope = "admin" }) => page.may(scope);
+
+/** A button for an act. */
 export function button(action, props = {}) {
-  if (!action || !page.may(action.scope ?? "admin")) return null;
+  if (!action || !isAllowed(action)) return null;
   const tone = `${action.isDangerous ? "danger" : ""} ${props.class ?? ""}`;
   return h("button", { "data-act": action.text, ...props, class: tone, onclick: () => begin(action) }, action.text);
 }
@@ -84,8 +92,19 @@ export function begin(action) {
   const values = initial(action.fields);
   const state = { action, values, error: null, busy: false };
   const again = present(state, draw);
+  shown = { state, again };
   if (action.prepare) prepared(state, again);
 }
+let shown = null;
+
+/** That the server was away is no news once it is back. */
+addEventListener("server-back", () => {
+  if (shown?.state.error?.isAway) {
+    shown.state.error = null;
+    shown.again();
+  }
+  if (page.local.problem?.isAway) page.set({ problem: null });
+});
 
 /** What cannot be found out cannot be done. */
 async function prepared(state, again) {
@@ -162,8 +181,11 @@ export async function submitted(id, action, values, done) {
   page.set({ busy: false });
 }
 
-/** The button of a form on a page, where the key allows it. */
-export const submitter = (text, isReady = true) => (page.may("write") ? h("div.row", { key: "submit" }, h("button.primary", { type: "submit", disabled: page.local.busy || !isReady }, text)) : note("The key of this tab may not send."));
+/** The button of a form on a page. */
+export const submitter = (text, isReady = true) => h("div.row", { key: "submit" }, h("button.primary", { type: "submit", disabled: page.local.busy || !isReady }, text));
+
+/** What stands in the place of a form where the key does not allow it. */
+export const refused = () => (page.may("write") ? null : note("The key of this tab may not send."));
 
 async function perform({ action, values }) {
   const answer = await request(action, values);
@@ -197,6 +219,12 @@ export function whole({ fields = [], check }, values) {
   }
   if (!fields.every(({ required, name }) => !required || values[name])) return null;
   return values.payload ? { ...values, payload: write(parse(values.payload)) } : values;
+}
+
+/** An act beside its twins, as it stands before anything is asked. */
+export function twin(action) {
+  const values = whole(action, initial(action.fields));
+  return values && isAllowed(action) ? copied(action.text, action.cli(values), { curl: curl(action, values) }) : null;
 }
 
 /** An act as a person would type it in a terminal. */

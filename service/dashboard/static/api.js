@@ -15,12 +15,32 @@ class Problem extends Error {
   }
 }
 
+/** Nothing answers, or not all of it. */
+class Away extends Error {
+  message = "The server does not answer. See whether it runs and can be reached, then try again.";
+  isAway = true;
+}
+let isAway = false;
+
+async function reach(path, options) {
+  try {
+    const response = await fetch(address(path), options);
+    if (isAway) dispatchEvent(new Event("server-back"));
+    isAway = false;
+    return response;
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    isAway = true;
+    throw new Away();
+  }
+}
+
 export const address = (path) => new URL(path, BASE).href;
 export const hasKey = () => sessionStorage.getItem(KEY) !== null;
 
 /** Keep a key for this tab, once the server knows it. Throws Problem for one that it does not know. */
 export async function enter(key) {
-  const response = await fetch(address("me"), { headers: { Authorization: `Bearer ${key}` } });
+  const response = await reach("me", { headers: { Authorization: `Bearer ${key}` } });
   if (!response.ok) throw new Problem(response.status, dictionary(await response.text()));
   sessionStorage.setItem(KEY, key);
   dispatchEvent(new Event("key-changed"));
@@ -39,9 +59,9 @@ function dictionary(text) {
   }
 }
 
-/** A response, whatever its body. Throws Problem for an error, TypeError when nothing answers. */
+/** A response, whatever its body. Throws Problem for an error, Away when nothing answers. */
 export async function open(path, options = {}) {
-  const response = await fetch(address(path), { ...options, headers: headers(options.headers ?? {}) });
+  const response = await reach(path, { ...options, headers: headers(options.headers ?? {}) });
   if (response.ok) return response;
   if (response.status === 401) dispatchEvent(new Event("key-needed"));
   throw new Problem(response.status, dictionary(await response.text()));

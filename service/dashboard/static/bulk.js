@@ -40,7 +40,7 @@ function many(queue, { action, text, states, isDangerous }, filter, state, size,
       { name: "rate", label: "At most", hint: "such as 50/s; empty for as quickly as it goes" },
     ],
     body: ({ rate, canary, reason }, found) => write(given({ action, q, rate, canary: typed(canary ?? ""), reason, confirm: found?.confirm })),
-    cli: ({ rate }) => command("job", action === "delete" ? "rm" : action, queue, { q, all: true, rate }),
+    cli: ({ rate, canary, reason }) => command("job", action === "delete" ? "rm" : action, queue, { q, all: true, rate, canary, reason }),
     done: begun,
   };
 }

@@ -40,7 +40,7 @@ const reschedule = (job) => of(job, "reschedule", {
   text: "Reschedule", states: YET, title: "Give this job another time", headers: guarded(job),
   fields: [{ name: "when", label: "Due", required: true, hint: "from now, such as 10m; or a time as 2030-01-31T09:00:00Z" }],
   body: ({ when }) => write(/T/.test(when) ? { at: when } : { delay: when }),
-  cli: ({ when }) => command("job", "reschedule", job.queue, job.id, /T/.test(when) ? "--at" : "--delay", when),
+  cli: ({ when }) => command("job", "reschedule", job.queue, job.id, { [/T/.test(when) ? "at" : "delay"]: when }),
   done: "It has another time.",
 });
 

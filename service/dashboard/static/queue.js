@@ -70,7 +70,7 @@ function figures({ data, live }, told, queue) {
   const kept = dict(told.retention);
   return facts({
     workers: found.length ? `${plural(found.length, "worker")} with ${plural(slots(found), "slot")}` : warn("none serves it"),
-    "oldest waiting job": oldest.id ? [jobLink(queue, oldest.id, "created "), when(oldest.created_at)] : data.oldest ? "none" : null,
+    "oldest waiting job": oldest.id ? [jobLink(queue, oldest.id, "created"), " ", when(oldest.created_at)] : data.oldest ? "none" : null,
     failed: percent(count(total.failed) / (count(total.failed) + count(total.completed))),
     "wait p50, p95, p99": ["p50", "p95", "p99"].map((part) => took(dict(total.wait)[part])).join(", "),
     "run p50, p95, p99": ["p50", "p95", "p99"].map((part) => took(dict(total.run)[part])).join(", "),

@@ -92,7 +92,7 @@ async def test_a_key_for_some_queues_is_told_of_these_alone_that_all_is_well(
         await page.shows("All is well in your queues.", ".health")
 
 
-@pytest.mark.parametrize("since", ["99y", "-1h", "soon", "0", "1h1h", "9999999999999999d"])
+@pytest.mark.parametrize("since", ["99y", "-1h", "soon", "0", "1h1h"])
 async def test_an_address_that_cannot_be_read_says_so_and_shows_nothing_as_none(
     page: Page, service: Service, since: str
 ) -> None:

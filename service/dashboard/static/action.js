@@ -23,15 +23,14 @@ import { say } from "./toast.js";
 const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${String(text).replaceAll("'", `'\\''`)}'`);
 
 /** What a person has written; what is empty is left out. */
-export const given = (values) => Object.fromEntries(Object.entries(values).filter(([, value]) => value !== "" && value !== undefined && value !== false));
+export const given = (values) => Object.fromEntries(Object.entries(values).filter(([name, value]) => name !== "must" && !["", undefined, false].includes(value)));
 
 const optional = (values) => Object.entries(given(values)).flatMap(([name, value]) => [`--${name.replaceAll("_", "-")}`, ...(value === true ? [] : [value])]);
 
-/** A command line, quoted for a shell: two words, then names and objects of options. `--` stands before names of which one looks like an option. */
+/** A command line, quoted for a shell, of names and objects of options; `--` stands before a name that looks like an option. */
 export function command(noun, word, ...rest) {
-  const names = rest.filter((each) => typeof each !== "object");
-  const options = rest.filter((each) => typeof each === "object").flatMap((each) => optional(each ?? {}));
-  const words = names.some((name) => String(name).startsWith("-")) ? [...options, "--", ...names] : [...names, ...options];
+  const [names, options] = [rest.filter((each) => typeof each === "string"), rest.filter((each) => typeof each === "object").flatMap((each) => optional(each ?? {}))];
+  const words = names.some((name) => name[0] === "-") ? [...options, "--", ...names] : [...names, ...options];
   return ["streamq", noun, word, ...words].map(quoted).join(" ");
 }
 
@@ -65,8 +64,9 @@ export const act = ({ path, words: [noun, ...names] }, word, more) => ({
 });
 
 /** To let something rest, and to let it go on. */
+export const REASON = { name: "reason", label: "Reason" };
 export const resting = (of, text, title, more) => act(of, text.toLowerCase(), {
-  text, title: `${text} ${title}`, fields: text === "Pause" ? [{ name: "reason", label: "Reason" }] : [],
+  text, title: `${text} ${title}`, fields: text === "Pause" ? [REASON] : [],
   done: () => (text === "Pause" ? `${title} is paused.` : `${title} goes on.`),
   ...more,
 });
@@ -74,7 +74,6 @@ export const resting = (of, text, title, more) => act(of, text.toLowerCase(), {
 /** Whether the key of this tab allows an act: what it does not allow is not offered. */
 const isAllowed = ({ scope = "admin" }) => page.may(scope);
 
-/** A button for an act. */
 export function button(action, props = {}) {
   if (!action || !isAllowed(action)) return null;
   const tone = `${action.isDangerous ? "danger" : ""} ${props.class ?? ""}`;
@@ -92,17 +91,14 @@ export function begin(action) {
   const values = initial(action.fields);
   const state = { action, values, error: null, busy: false };
   const again = present(state, draw);
-  shown = { state, again };
+  forget = () => state.error?.isAway && again((state.error = null));
   if (action.prepare) prepared(state, again);
 }
-let shown = null;
+let forget = null;
 
 /** That the server was away is no news once it is back. */
 addEventListener("server-back", () => {
-  if (shown?.state.error?.isAway) {
-    shown.state.error = null;
-    shown.again();
-  }
+  forget?.();
   if (page.local.problem?.isAway) page.set({ problem: null });
 });
 
@@ -181,7 +177,6 @@ export async function submitted(id, action, values, done) {
   page.set({ busy: false });
 }
 
-/** The button of a form on a page. */
 export const submitter = (text, isReady = true) => h("div.row", { key: "submit" }, h("button.primary", { type: "submit", disabled: page.local.busy || !isReady }, text));
 
 /** What stands in the place of a form where the key does not allow it. */

@@ -15,13 +15,9 @@ class Problem extends Error {
   }
 }
 
-/** Nothing answers, or not all of it. */
-class Away extends Error {
-  message = "The server does not answer. See whether it runs and can be reached, then try again.";
-  isAway = true;
-}
 let isAway = false;
 
+/** Says that nothing answers; what is there again is told as an event. */
 async function reach(path, options) {
   try {
     const response = await fetch(address(path), options);
@@ -31,7 +27,7 @@ async function reach(path, options) {
   } catch (error) {
     if (error.name === "AbortError") throw error;
     isAway = true;
-    throw new Away();
+    throw Object.assign(new Error("The server does not answer. See whether it runs, then try again."), { isAway });
   }
 }
 
@@ -59,7 +55,7 @@ function dictionary(text) {
   }
 }
 
-/** A response, whatever its body. Throws Problem for an error, Away when nothing answers. */
+/** A response, whatever its body. Throws Problem for an error. */
 export async function open(path, options = {}) {
   const response = await reach(path, { ...options, headers: headers(options.headers ?? {}) });
   if (response.ok) return response;
@@ -78,7 +74,7 @@ export async function send(method, path, body, more = {}) {
 
 /** A name as a part of a path. "." and ".." would lead elsewhere, also as %2E: with a blank they are names that nothing has. */
 const name = (text) => encodeURIComponent(text).replace(/^\.\.?$/, "%20$&");
-export const query = (values) => new URLSearchParams(Object.entries(values).filter(([, value]) => value)).toString();
+export const asked = (values) => new URLSearchParams(Object.entries(values).filter(([, value]) => value)).toString();
 export const queueAt = (queue) => `queues/${name(queue)}`;
 export const jobAt = (queue, id) => `${queueAt(queue)}/jobs/${name(id)}`;
 export const groupAt = (queue, group) => `${queueAt(queue)}/groups/${name(group)}`;

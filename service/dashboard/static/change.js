@@ -1,6 +1,6 @@
 // What may be done to one job, in which of its states; each with its twins for a terminal.
 
-import { act, command, theJob } from "./action.js";
+import { act, command, REASON, theJob } from "./action.js";
 import { parse, write } from "./exact.js";
 import { at, ENDED, go, OPEN, PRIORITIES, UNDONE, YET } from "./parts.js";
 
@@ -27,7 +27,7 @@ const retryWith = (job) => of(job, "retry", {
 const cancel = (job) => of(job, "cancel", {
   text: "Cancel", states: OPEN, isDangerous: true, title: "Cancel this job", sure: "Cancel it",
   note: "Its record stays and says so. Where its handler runs, it is told to end.",
-  fields: [{ name: "reason", label: "Reason" }],
+  fields: [REASON],
   done: ({ state }) => (state === "active" ? "Its handler is told to end." : "It is cancelled."),
 });
 

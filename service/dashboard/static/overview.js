@@ -1,6 +1,6 @@
 // The first page: what is wrong, what was done of late, and every queue in one line.
 
-import { query as asked, queueAt } from "./api.js";
+import { asked, queueAt } from "./api.js";
 import { spark } from "./chart.js";
 import { serving, slots, sum, troubles, unstarted } from "./health.js";
 import { at, card, column, count, dict, figure, h, items, link, list, mark, number, percent, phrase, plural, queueLink, quiet, rate, spans, table, took, waiting, warn } from "./parts.js";
@@ -31,14 +31,14 @@ export const overview = {
     return [
       health(page, stats),
       live.known ? tiles(live, data.stats && whole, query.since ?? "1h") : waiting(),
-      h("div.charts", { key: "charts" }, data.stats ? charts(whole) : waiting()),
+      data.stats ? charts(whole) : waiting(),
       card("Queues", live.known ? queues(live, data.stats && stats) : waiting(), live.queues.size > SHOWN ? link(at("queues"), `All ${number(live.queues.size)} queues`) : null),
       items(data.channels).length ? card("Channels", channels(items(data.channels))) : null,
     ];
   },
 };
 
-export function oldest(page) {
+function oldest(page) {
   return Object.fromEntries(busiest(page.live).map((queue) => [queue, items(page.data[oldestOf(queue)])[0]?.created_at]));
 }
 
@@ -49,8 +49,8 @@ function health(page, stats) {
     live, stats, recent: items(data.recent), oldest: oldest(page), schedules: items(data.schedules),
     unknown: count(dict(data.unknown).total), server: dict(data.server),
   });
-  if (!found.length && page.isFailing) return h("div.health", { "data-tone": "warn", key: "unsure" }, h("p", { role: "status" }, "Nothing is known to be wrong, but not all could be asked."));
-  if (!found.length) return h("div.health", { "data-tone": "good", key: "health" }, h("p", { role: "status" }, h("strong", {}, page.isNarrow ? "All is well in your queues. " : "All is well. "), well(live)));
+  const all = page.isNarrow ? "All is well in your queues. " : "All is well. ";
+  if (!found.length) return h("div.health", { "data-tone": page.isFailing ? "warn" : "good", key: "health" }, h("p", { role: "status" }, page.isFailing ? "Not all could be asked." : [h("strong", {}, all), well(live)]));
   return h("ul.health", { "data-tone": found[0].tone, key: "troubles", "aria-label": "What is wrong" },
     found.map(({ tone, text, address }) => h("li", { key: text, "data-tone": tone }, address ? link(address, text) : text)),
   );

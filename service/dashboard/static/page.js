@@ -98,8 +98,6 @@ function complaints() {
   return [...said].map(complaint);
 }
 
-// -- what is asked
-
 function follow() {
   const wanted = attempt(() => view.asks?.(page), null) ?? {};
   for (const [name, source] of sources) if (!wanted[name]) forget(source);

@@ -33,7 +33,6 @@ export const purge = (queue, size) => act(theQueue(queue), "purge", {
   text: "Purge", sure: `Delete ${plural(size, "job")}`, isDangerous: true, title: `Purge ${queue}`,
   note: `${plural(size, "job or record is", "jobs and records are")} deleted for good: all but those that run.`, must: queue,
   body: () => write({ confirm: queue }),
-  cli: () => command("queue", "purge", queue),
   done: begun,
 });
 
@@ -42,7 +41,6 @@ export const drain = (queue, size) => act(theQueue(queue), "drain", {
   note: `The ${plural(size, "job that waits is", "jobs that wait are")} deleted for good; tick to delete delayed and held ones, too.`, must: queue,
   fields: [{ name: "delayed", label: "Delayed and held jobs, too", kind: "checkbox", value: false }],
   body: ({ delayed }) => write({ confirm: queue, delayed: Boolean(delayed) }),
-  cli: ({ delayed }) => command("queue", "drain", queue, { delayed }),
   done: begun,
 });
 

@@ -61,6 +61,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any, ClassVar
 
+from streamq.model.counted import counted
 from streamq.model.shown import as_given
 from streamq.tickets import Repeatable, Ticket
 
@@ -335,15 +336,18 @@ class QueueFull(Repeatable, Unavailable):
 
     def __init__(self, queue: str, waiting: int, bound: int) -> None:
         self.queue, self.waiting, self.bound = queue, waiting, bound
+        wait = counted(waiting, "job waits", "jobs wait")
         super().__init__(
-            f"queue {queue!r} is full: {waiting:,} jobs wait, at most {bound:,} may. Send again when workers have "
+            f"queue {queue!r} is full: {wait}, at most {bound:,} may. Send again when workers have "
             "caught up, or raise its max_waiting"
         )
 
     def after(self, sent: int, ticket: Ticket) -> QueueFull:
         """This error, when so many jobs of the call were added before."""
         self.sent = sent
-        self.args = (f"{self.args[0]}. Of this call {sent:,} jobs were added: repeat() sends the others",)
+        self.args = (
+            f"{self.args[0]}. Of this call {counted(sent, 'job was', 'jobs were')} added: repeat() sends the others",
+        )
         return self.carrying(ticket)
 
 

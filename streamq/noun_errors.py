@@ -7,6 +7,7 @@ from datetime import datetime
 from difflib import get_close_matches
 
 from streamq.errors import FieldError, JobError, QueueFull, StreamqError, UsageError
+from streamq.model.counted import counted
 from streamq.model.shown import as_given, shown
 from streamq.times import rfc3339
 
@@ -91,7 +92,7 @@ class OperationTimeout(OperationError, TimeoutError):
 
     def __init__(self, operation_id: str, done: int, total: int) -> None:
         self.operation_id, self.done, self.total = operation_id, done, total
-        super().__init__(f"operation {operation_id} has done {done:,} of {total:,} jobs; it goes on")
+        super().__init__(f"operation {operation_id} has done {done:,} of {counted(total, 'job')}; it goes on")
 
 
 class QueueError(StreamqError):

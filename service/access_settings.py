@@ -6,12 +6,15 @@ import re
 from ipaddress import ip_network
 from typing import Final, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from streamq import Settings
 
 _ORIGIN: Final = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _HEADER: Final = re.compile(r"[A-Za-z0-9-]{1,60}")
+
+_WIDEST: Final = {4: 8, 6: 7}
+"""Bits of the widest networks that are anybody's own: 10.0.0.0/8 and fc00::/7."""
 
 
 def listed(text: str) -> tuple[str, ...]:
@@ -62,14 +65,32 @@ class AccessSettings(Settings):
     def _proxies_are_addresses(cls, value: str) -> str:
         for each in listed(value):
             try:
-                ip_network(each)
+                network = ip_network(each)
             except ValueError:
                 raise ValueError("each is an address or a network, such as 10.0.0.7 or 10.1.0.0/16") from None
+            if network.prefixlen < _WIDEST[network.version]:
+                said = f"{each} is nearly everybody, and each could say who they are: name the proxies alone"
+                raise ValueError(said)
+        return value
+
+    @field_validator("trusted_proxy_scope", "trusted_proxy_groups")
+    @classmethod
+    def _there_is_a_proxy(cls, value: str, info: ValidationInfo) -> str:
+        if (
+            value.strip() not in ("", "read")
+            and not info.data.get("trusted_proxy_addresses", "wrong").strip()
+        ):
+            raise ValueError(
+                "it does nothing without trusted_proxy_addresses: name the proxies, or leave it out"
+            )
         return value
 
     @field_validator("trusted_proxy_groups")
     @classmethod
     def _groups_have_scopes(cls, value: str) -> str:
+        groups = [each.rpartition(":")[0].strip() for each in listed(value)]
+        if twice := next((group for group in groups if groups.count(group) > 1), ""):
+            raise ValueError(f"the group {twice} comes twice: say its scope once")
         for each in listed(value):
             group, _, scope = each.rpartition(":")
             if not group.strip() or scope.strip() not in ("read", "write", "admin"):

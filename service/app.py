@@ -93,7 +93,7 @@ def _proxy_of(settings: ServiceSettings) -> TrustedProxy | None:
         for group, _, scope in (each.rpartition(":") for each in listed(settings.trusted_proxy_groups))
     } or {ALL: Scope[settings.trusted_proxy_scope.upper()]}
     header = settings.trusted_proxy_groups_header if settings.trusted_proxy_groups.strip() else ""
-    return TrustedProxy(addresses, settings.trusted_proxy_header, scopes, header)
+    return TrustedProxy(addresses, settings.trusted_proxy_header, scopes, header, settings.public_url)
 
 
 def _described(settings: ServiceSettings, keys: KeyRing) -> Description:

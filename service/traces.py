@@ -25,11 +25,10 @@ def switch_on(app: App, settings: ServiceSettings) -> None:
 
 
 def of_caller(request: web.Request) -> AbstractContextManager[None]:
-    """What is sent within is in the trace that the request names; in one of its own where it names none."""
-    headers = request.headers
-    within: AbstractContextManager[None] = _otel().following(
-        headers.get("traceparent"), headers.get("tracestate")
-    )
+    """What is sent within is in the trace that the request names; in one of its own where it names none, or several."""
+    parents, states = (request.headers.getall(name, []) for name in ("traceparent", "tracestate"))
+    parent = parents[0] if len(parents) == 1 else None
+    within: AbstractContextManager[None] = _otel().following(parent, ",".join(states) or None)
     return within
 
 

@@ -109,6 +109,7 @@ if TYPE_CHECKING:
     from streamq.noun_errors import InvalidLimit as InvalidLimit
     from streamq.noun_errors import InvalidProgress as InvalidProgress
     from streamq.noun_errors import InvalidSchedule as InvalidSchedule
+    from streamq.noun_errors import NotThere as NotThere
     from streamq.noun_errors import OperationConflict as OperationConflict
     from streamq.noun_errors import OperationEnded as OperationEnded
     from streamq.noun_errors import OperationError as OperationError
@@ -216,7 +217,7 @@ _HOMES = {
     "model.worker_load": ("RunningJob", "WorkerLoad"),
     "noun_errors": (
         "GroupFull", "InvalidFilter", "InvalidLimit", "InvalidProgress", "InvalidSchedule",
-        "OperationConflict", "OperationEnded", "OperationError",
+        "NotThere", "OperationConflict", "OperationEnded", "OperationError",
         "OperationNotFound", "OperationTimeout",
         "QueueError", "QueueInUse", "QueueNotEmpty",
         "RecordConflict", "RecordError", "RecordsFull",

@@ -27,7 +27,7 @@ class CircuitBreaker:
     def __init__(self, queue: str, client: Client, *, task: str | None, group: str | None) -> None:
         if task is not None and group is not None:
             raise UsageError("a breaker is of a task or of a group: leave one of both out")
-        if task is not None and (problem := wrong_task_name(task)):
+        if task is not None and (problem := wrong_task_name(task, is_new=False)):
             raise UsageError(problem)
         self.queue, self._client = queue, client
         self.scope = scope_of_task(task) if group is None else scope_of_group(group, every=False)

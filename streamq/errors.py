@@ -36,10 +36,11 @@
     ├── RecordError               about an entry of records
     │   ├── RecordConflict        the entry was changed since it was looked at
     │   └── RecordsFull           as many entries are kept under the name as may be
-    ├── TaskNotFound              no worker has published a task of that name
-    ├── WorkerNotFound            no worker of that name is registered
+    ├── NotThere                  nothing has that name
+    │   ├── TaskNotFound          no worker has published a task of that name
+    │   ├── WorkerNotFound        no worker of that name is registered
+    │   └── ScheduleNotFound      no schedule of that name
     ├── WorkerStopping            the worker was asked to stop, and ends
-    ├── ScheduleNotFound          no schedule of that name
     ├── ScheduleConflict          what the schedule is now does not allow the action
     └── Unavailable               the server cannot take the command now
         ├── QueueFull             as many jobs wait in the queue as may
@@ -60,6 +61,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any, ClassVar
 
+from streamq.model.counted import counted
 from streamq.model.shown import as_given
 from streamq.tickets import Repeatable, Ticket
 
@@ -334,15 +336,18 @@ class QueueFull(Repeatable, Unavailable):
 
     def __init__(self, queue: str, waiting: int, bound: int) -> None:
         self.queue, self.waiting, self.bound = queue, waiting, bound
+        wait = counted(waiting, "job waits", "jobs wait")
         super().__init__(
-            f"queue {queue!r} is full: {waiting:,} jobs wait, at most {bound:,} may. Send again when workers have "
+            f"queue {queue!r} is full: {wait}, at most {bound:,} may. Send again when workers have "
             "caught up, or raise its max_waiting"
         )
 
     def after(self, sent: int, ticket: Ticket) -> QueueFull:
         """This error, when so many jobs of the call were added before."""
         self.sent = sent
-        self.args = (f"{self.args[0]}. Of this call {sent:,} jobs were added: repeat() sends the others",)
+        self.args = (
+            f"{self.args[0]}. Of this call {counted(sent, 'job was', 'jobs were')} added: repeat() sends the others",
+        )
         return self.carrying(ticket)
 
 

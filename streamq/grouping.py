@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from streamq.errors import FieldError, InvalidPayload
 from streamq.model import codec
-from streamq.model.group import FORM, is_group
+from streamq.model.group import FORM, may_name_group
 from streamq.model.masked import MASK
 from streamq.model.shown import as_given
 
@@ -33,11 +33,11 @@ def wrong_grouping(group: object) -> str:
     if (
         not all(names)
         or any(form or turned for _, _, form, turned in parts)
-        or not (names or is_group(group))
+        or not (names or may_name_group(group))
     ):
         return said + _FORMS
     sample = "".join(literal + ("x" if name is not None else "") for literal, name, _, _ in parts)
-    return "" if is_group(sample) else f"{said}{FORM}"
+    return "" if may_name_group(sample) else f"{said}{FORM}"
 
 
 class _Unmade(Exception):
@@ -67,7 +67,7 @@ def _made(group: GroupOf, encoded: bytes, read: Callable[[bytes], Any]) -> str:
     )
     if made is None:
         return ""
-    if not is_group(made):
+    if not may_name_group(made):
         raise _Unmade(f"its group {{}} cannot name one: {FORM}", as_given(made))
     return str(made)
 

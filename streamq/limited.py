@@ -108,5 +108,5 @@ class Limited:
         await note(self._client, self.name, action, subject, by, **details)
 
     def _check_task(self, task: str | None) -> None:
-        if task is not None and (problem := wrong_task_name(task)):
+        if task is not None and (problem := wrong_task_name(task, is_new=False)):
             raise UsageError(problem)

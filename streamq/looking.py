@@ -219,13 +219,20 @@ class Looking:
         """
         return await self.client.store.tasks.listed()
 
-    async def served_task(self, name: str) -> ServedTask:
-        """One of them, by its name or one that it had before. Raises ``TaskNotFound``."""
-        found = await self.served_tasks()
-        for task in found:
-            if name == task.name or name in task.aliases:
-                return task
-        raise TaskNotFound(name, [task.name for task in found])
+    async def served_task(self, name: str, queue: str | None = None) -> ServedTask:
+        """One of them, by its name or one that it had before.
+
+        Tasks of one name may be in several queues: without ``queue`` it is the one that most workers serve.
+        Raises ``TaskNotFound``.
+        """
+        tasks = await self.served_tasks()
+        found = [
+            task for task in tasks
+            if (name == task.name or name in task.aliases) and queue in (None, task.queue)
+        ]  # fmt: skip
+        if not found:
+            raise TaskNotFound(name, [task.name for task in tasks if queue in (None, task.queue)])
+        return max(found, key=lambda task: task.workers)
 
     async def workers(self) -> list[WorkerInfo]:
         """The workers that are registered, with what they do now. A lost one stays until it is reclaimed."""

@@ -7,6 +7,7 @@ from datetime import datetime
 from difflib import get_close_matches
 
 from streamq.errors import FieldError, JobError, QueueFull, StreamqError, UsageError
+from streamq.model.counted import counted
 from streamq.model.shown import as_given, shown
 from streamq.times import rfc3339
 
@@ -91,7 +92,7 @@ class OperationTimeout(OperationError, TimeoutError):
 
     def __init__(self, operation_id: str, done: int, total: int) -> None:
         self.operation_id, self.done, self.total = operation_id, done, total
-        super().__init__(f"operation {operation_id} has done {done:,} of {total:,} jobs; it goes on")
+        super().__init__(f"operation {operation_id} has done {done:,} of {counted(total, 'job')}; it goes on")
 
 
 class QueueError(StreamqError):
@@ -180,34 +181,41 @@ class OperationEnded(OperationError):
         super().__init__(f"operation {operation_id} is {state}: there is nothing left to cancel")
 
 
-class ScheduleNotFound(StreamqError):
+class NotThere(StreamqError):
+    """Nothing has the ``name``: that is ``said``, and the ``hint`` is what of the ``known`` may have been meant."""
+
+    code = "not-there"
+
+    def __init__(self, name: str, said: str = "", known: Sequence[str] = ()) -> None:
+        self.name, self.said, self.known, self.hint = name, said, tuple(known), _hint(name, known)
+        super().__init__(f"{said}: {self.hint}")
+
+
+class ScheduleNotFound(NotThere):
     """No schedule of that name. ``known`` lists those that there are."""
 
     code = "schedule-not-found"
 
     def __init__(self, name: str, known: Sequence[str] = ()) -> None:
-        self.name, self.known = name, tuple(known)
-        super().__init__(f"there is no schedule {as_given(name)}: {_hint(name, known)}")
+        super().__init__(name, f"there is no schedule {as_given(name)}", known)
 
 
-class TaskNotFound(StreamqError):
+class TaskNotFound(NotThere):
     """No worker has published a task of that name. ``known`` lists those that there are."""
 
     code = "task-not-found"
 
     def __init__(self, name: str, known: Sequence[str] = ()) -> None:
-        self.name, self.known = name, tuple(known)
-        super().__init__(f"no worker has told of a task {as_given(name)}: {_hint(name, known)}")
+        super().__init__(name, f"no worker has told of a task {as_given(name)}", known)
 
 
-class WorkerNotFound(StreamqError):
+class WorkerNotFound(NotThere):
     """No worker of that name is registered. ``known`` lists those that are."""
 
     code = "worker-not-found"
 
     def __init__(self, name: str, known: Sequence[str] = ()) -> None:
-        self.name, self.known = name, tuple(known)
-        super().__init__(f"there is no worker {as_given(name)}: {_hint(name, known)}")
+        super().__init__(name, f"there is no worker {as_given(name)}", known)
 
 
 class WorkerStopping(StreamqError):

@@ -21,17 +21,20 @@ from streamq.model import due
 from streamq.model.backoff import Backoff
 from streamq.model.clock import to_ms
 from streamq.model.durability import Durability
-from streamq.model.group import FORM, LONGEST, is_group
+from streamq.model.group import FORM, LONGEST, is_group, may_name_group
 from streamq.model.keys import Keys
 from streamq.model.lanes import NORMAL, PRIORITIES
 from streamq.model.limit import MOST, wrong_limit
 from streamq.model.retention import MOST as MOST_KEPT
 from streamq.model.retention import Kept
 from streamq.model.retries import MOST_ATTEMPTS, wrong_fail_on, wrong_retry_on
+from streamq.model.segments import is_folded
 from streamq.model.shown import as_given
 from streamq.unique import KEY_LENGTH, WRITTEN, Unique
 
-Form = Literal["duration", "time", "moment", "whole number", "choice", "text", "group", "unique"]
+Form = Literal[
+    "duration", "time", "moment", "whole number", "choice", "text", "group", "known group", "unique"
+]
 Priority = Literal["critical", "high", "normal", "low"]
 
 
@@ -60,7 +63,7 @@ class Option:
     name: str
     form: Form
     """What it is: a ``duration``, a ``time``, a ``moment`` (either), a ``whole number``, a ``choice``, a ``text``, a
-    ``group``, or ``unique``."""
+    ``group``, a ``known group``, which jobs may have had for long, or ``unique``."""
     help: str
     """A sentence for people."""
     low: float = 0
@@ -196,9 +199,8 @@ def _choice(option: Option, value: Any) -> str:
 
 def _text(option: Option, value: Any) -> str:
     fits = isinstance(value, str) and option.low <= len(value) <= option.high and "\n" not in value
-    return (
-        "" if fits and _encodable(value) else f"use {option.low:g} to {option.high:g} characters on one line"
-    )
+    said = f"use {option.low:g} to {option.high:g} characters on one line"
+    return "" if fits and _encodable(value) else said
 
 
 REASON: Final = 500
@@ -227,7 +229,8 @@ def _moment(option: Option, value: Any) -> str:
 
 _CHECKS: Final[Mapping[Form, Callable[[Option, Any], str]]] = {
     "duration": _duration, "time": _time, "moment": _moment, "whole number": _whole_number, "choice": _choice,
-    "text": _text, "group": lambda _, value: "" if is_group(value) else FORM,
+    "text": _text, "group": lambda _, value: "" if may_name_group(value) else FORM,
+    "known group": lambda _, value: "" if is_group(value) else FORM,
     "unique": lambda _, value: "" if isinstance(value, Unique) else WRITTEN,
 }  # fmt: skip
 """By form, a check: it returns what is allowed when a value is not, and an empty text when it is."""
@@ -251,9 +254,11 @@ class Policy:
 _TASK_NAME: Final = Option("name", "text", "The name of a task.", low=1, high=200)
 
 
-def wrong_task_name(name: Any) -> str:
-    """What is wrong with the name of a task, as a sentence; empty when nothing is."""
+def wrong_task_name(name: Any, *, is_new: bool = True) -> str:
+    """What is wrong with the name of a task, as a sentence; empty when nothing is. A path holds one that ``is_new``."""
     allowed = _text(_TASK_NAME, name) if isinstance(name, str) else "give its name, as text"
+    if not allowed and is_new and is_folded(name):
+        allowed = "use one that is not '.' or '..', nor has it between slashes: it stands in paths"
     return f"{as_given(name)} cannot name a task: {allowed}" if allowed else ""
 
 
@@ -267,12 +272,8 @@ def wrong_queue(queue: Any) -> str:
 
 
 def _wrong_backoff(backoff: Any) -> str:
-    fits = isinstance(backoff, Backoff)
-    return (
-        ""
-        if fits
-        else f"backoff={as_given(backoff)} is not a Backoff: write backoff=Backoff(base=0.5, most=60)"
-    )
+    said = f"backoff={as_given(backoff)} is not a Backoff: write backoff=Backoff(base=0.5, most=60)"
+    return "" if isinstance(backoff, Backoff) else said
 
 
 _GIVE_UP_AFTER: Final = Option(

@@ -11,6 +11,7 @@ from typing import Any, Self, Unpack
 
 from streamq import costs
 from streamq.acting import acting
+from streamq.audited import note
 from streamq.client.client import Client
 from streamq.errors import ConfigurationError, InvalidPayload, UsageError
 from streamq.job import Job, job_of, jobs_of
@@ -247,3 +248,11 @@ class Program(Looking):
         1 to 200 characters on one line. Raises ``UsageError``.
         """
         return acting(actor)
+
+    async def note_act(self, action: str, subject: str = "", **details: Any) -> None:
+        """Note an act that your own code has done for who is ``acting``, beside all queues; without one nothing is.
+
+        ``action`` is such as ``key.create``, ``subject`` what it was done to; ``details`` have a JSON form, of 2 KB at
+        most. It raises nothing where the server cannot be reached: the act is done, and that is logged as an error.
+        """
+        await note(self.client, "", action, subject, is_gone=True, **details)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
-from typing import Any, Final, NamedTuple, TypedDict, get_args
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict, get_args
 
 from streamq.durations import LONGEST_WAIT, Duration, seconds_of
 from streamq.errors import FieldError, InvalidPayload, UsageError
@@ -22,7 +22,9 @@ from streamq.model.schedule import WHEN, Misfire, Overlap, Schedule, Source, pro
 from streamq.model.shown import as_given
 from streamq.noun_errors import InvalidSchedule
 from streamq.options import OPTIONS, Option, Priority
-from streamq.task import Task
+
+if TYPE_CHECKING:
+    from streamq.task import Task  # the table of options, which the help reads, need not pay for it
 
 DAY: Final = 86_400.0
 """Seconds."""

@@ -3,7 +3,7 @@
 The readers are types of options: what is none raises ``click.BadParameter``, which says what is allowed.
 """
 
-# ruff: noqa: PLC0415 - pydantic is imported when a size is read, so that help is instant
+# ruff: noqa: PLC0415 - pydantic is imported when a size is shown, so that help is instant
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ import click
 from streamq.durations import seconds_of
 
 TIMES: Final = {"": 1, "k": 1e3, "m": 1e6}
+BYTES: Final = {
+    "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
+}  # fmt: skip
 _NUMBER: Final = re.compile(r"([0-9][0-9_,]*(?:\.[0-9]+)?|\.[0-9]+)\s*([a-z%]?)", re.IGNORECASE)
 
 
@@ -57,13 +60,11 @@ def rate(text: str) -> float:
 
 def size(text: str) -> int:
     """Bytes of ``300``, ``2kB`` (1000) or ``2KiB`` (1024)."""
-    from pydantic import ByteSize, TypeAdapter, ValidationError
-
-    try:
-        return int(TypeAdapter(ByteSize).validate_python(text))
-    except ValidationError:
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?b)?\s*", text.lower())
+    if found is None or (found[2] or "b") not in BYTES:
         allowed = "a size: write bytes, or with kB, MB, GB, KiB, MiB or GiB, like 300 or 4GiB"
-        raise click.BadParameter(f"{text!r} is not {allowed}") from None
+        raise click.BadParameter(f"{text!r} is not {allowed}")
+    return int(float(found[1]) * BYTES[found[2] or "b"])
 
 
 def sizes(text: str) -> tuple[int, int]:

@@ -27,8 +27,9 @@ class AuditQuery(Request):
 
 
 class AuditDocument(TypedDict):
-    """An act: ``actor`` is the API key by the first eight digits of its SHA-256, or who was named in Python or on the
-    command line. ``subject`` is the id of a job or of an operation, or the name of a schedule or a task."""
+    """An act: ``actor`` is the API key by the first eight digits of its SHA-256 or by its name and id, ``proxy:`` and
+    whom a trusted proxy has named, or who was named in Python or on the command line. ``subject`` is the id of a job,
+    of an operation or of a key, or the name of a schedule or a task."""
 
     id: str
     at: str

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
-from streamq import OPTIONS, CircuitBreaker, InvalidLimit, UsageError
+from streamq import CircuitBreaker, InvalidLimit, UsageError
 
 from ..http.auth import Scope
 from ..http.failures import OF_ENGINE, OUTAGES
-from ..http.inputs import Request, of_option
+from ..http.inputs import KnownGroup, Request
 from ..http.route import Asked, Route, Success
 from ..site import Site
 from .groups import GroupPauseRequest
@@ -40,7 +40,7 @@ class BreakerQuery(Request):
     """Whose breaker it is: that of a task, of a group, or of all jobs."""
 
     task: Annotated[str | None, Field(min_length=1, max_length=200)] = None
-    group: of_option(OPTIONS["group"]) = None  # type: ignore[valid-type]  # a type that is made of a table
+    group: KnownGroup = None
 
 
 async def _one(site: Site, asked: Asked[BreakerQuery, Any]) -> CircuitBreaker:

@@ -38,7 +38,7 @@ from ..http.answers import Answer
 from ..http.auth import Scope
 from ..http.failures import OF_ENGINE, OUTAGES
 from ..http.fields import Invalid, of_payload
-from ..http.inputs import WHOLE, Request, of_option, one_time, reserved
+from ..http.inputs import WHOLE, KnownGroup, Request, of_option, one_time, reserved
 from ..http.problems import Problem, ProblemType
 from ..http.route import Asked, Route, Success
 from ..json_text import encoded, told
@@ -107,7 +107,7 @@ class JobsQuery(Request):
 
     state: Annotated[State | None, Field(strict=False)] = None
     task: Annotated[str | None, Field(min_length=1, max_length=200)] = None
-    group: of_option(OPTIONS["group"]) = None  # type: ignore[valid-type]  # a type that is made of a table
+    group: KnownGroup = None
     q: Annotated[str | None, Field(max_length=2_000)] = None
     limit: Annotated[int, Field(ge=1, le=200), WHOLE] = 50
     cursor: str | None = Field(default=None, max_length=200)

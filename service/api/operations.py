@@ -32,7 +32,7 @@ from .jobs import JOBS
 from .queues import PATH, QUEUE_NOT_FOUND, known_queue
 
 OPERATIONS: Final = "/api/v1/operations"
-_ONE: Final = OPERATIONS + "/{id}"
+_ONE: Final = OPERATIONS + "/{operation}"
 
 
 # -- what requests carry -----------------------------------------------------------------------------------------
@@ -188,12 +188,12 @@ async def index(site: Site, _asked: Asked[None, None]) -> dict[str, Any]:
 
 async def show(site: Site, asked: Asked[None, None]) -> dict[str, Any]:
     """One of them."""
-    return (await site.engine.operation(asked.request.match_info["id"]).status()).asdict()
+    return (await site.engine.operation(asked.request.match_info["operation"]).status()).asdict()
 
 
 async def cancel(site: Site, asked: Asked[None, None]) -> dict[str, Any]:
     """The operation as it is now; 409 for one that had ended."""
-    return (await site.engine.operation(asked.request.match_info["id"]).cancel()).asdict()
+    return (await site.engine.operation(asked.request.match_info["operation"]).cancel()).asdict()
 
 
 # -- routes ------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from streamq import App, Counts, Queue, Steering
 from ..http.auth import Scope
 from ..http.failures import OUTAGES
 from ..http.narrowed import items_by
-from ..http.problems import Problem, ProblemType
+from ..http.problems import Hint, Problem, ProblemType
 from ..http.route import Asked, Route, Success
 from ..site import Site
 
@@ -97,8 +97,8 @@ async def queue_named(engine: App, name: str) -> Queue:
         names = await engine.queues()
         if name not in names:
             near = difflib.get_close_matches(name, names, n=3)
-            detail = f"There is no queue {name!r}." + (f" Did you mean {near[0]!r}?" if near else "")
-            raise Problem(QUEUE_NOT_FOUND, detail, did_you_mean=near)
+            hint = Hint(f" Did you mean {near[0]!r}?" if near else "", {"did_you_mean": near})
+            raise Problem(QUEUE_NOT_FOUND, f"There is no queue {name!r}.", hint=hint)
     return engine.queue(name)
 
 

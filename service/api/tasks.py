@@ -10,6 +10,7 @@ from streamq import TaskNotFound
 
 from ..http.auth import Scope
 from ..http.failures import OF_ENGINE, OUTAGES
+from ..http.inputs import Request
 from ..http.narrowed import items_by
 from ..http.route import Asked, Route, Success
 from ..site import Site
@@ -50,9 +51,15 @@ async def index(site: Site, _asked: Asked[None, None]) -> dict[str, Any]:
     return {"data": [task.asdict() for task in await site.engine.served_tasks()]}
 
 
-async def show(site: Site, asked: Asked[None, None]) -> dict[str, Any]:
+class TaskQuery(Request):
+    """Which of the tasks of a name, where it is in several queues; left out, that of the most workers."""
+
+    queue: str | None = None
+
+
+async def show(site: Site, asked: Asked[TaskQuery, None]) -> dict[str, Any]:
     """One, by its name or one that it had before."""
-    return (await site.engine.served_task(asked.request.match_info["name"])).asdict()
+    return (await site.engine.served_task(asked.request.match_info["name"], asked.query.queue)).asdict()
 
 
 ROUTES: Final = (
@@ -62,7 +69,7 @@ ROUTES: Final = (
         answers=(Success(200, "The tasks", TaskList),), problems=OUTAGES,
     ),
     Route(
-        method="GET", path="/api/v1/tasks/{name}", handler=show, scope=Scope.READ,
+        method="GET", path="/api/v1/tasks/{name}", handler=show, scope=Scope.READ, query=TaskQuery,
         summary="one task",
         answers=(Success(200, "The task", TaskDocument),), problems=(OF_ENGINE[TaskNotFound], *OUTAGES),
     ),

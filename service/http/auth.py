@@ -26,7 +26,7 @@ from streamq import ConfigurationError, Settings, is_loopback
 
 from .failures import Guard
 from .marks import add
-from .narrowed import QUEUES, others
+from .narrowed import HOLDS_FOR, QUEUES, others
 from .problems import INSUFFICIENT_SCOPE, KEY_RATE, UNAUTHORIZED, Problem
 
 
@@ -170,6 +170,12 @@ def _entry(number: int, entry: str) -> tuple[str, Scope]:
     raise ConfigurationError(f"STREAMQ_API_KEYS: key number {number} {wrong}: {_HOW}")
 
 
+def _queue_of(request: web.Request) -> str:
+    """The queue that a path is about, empty for none: the id of an operation begins with that of its queue."""
+    named = request.match_info
+    return named.get("queue") or named.get("operation", "").rpartition(".")[0]
+
+
 def _refuse_below(needed: Scope, has: Scope) -> None:
     if has < needed:
         names = needed.name.lower(), has.name.lower()
@@ -204,12 +210,15 @@ def still_holds(keys: Ring, request: web.Request) -> bool:
 
 
 def _who(keys: Ring, request: web.Request) -> tuple[Holder | User | None, str]:
-    """Who has the bearer key of a request, with the key; without credentials, whom a trusted proxy has named."""
-    kind, _, token = request.headers.get("Authorization", "").partition(" ")
-    token = token.strip()
-    if kind.lower() == "bearer":
-        return keys.holder(token), token
-    return None if kind else keys.user(request), ""
+    """Who has the bearer key of a request, with the key; without one, whom a trusted proxy has named.
+
+    Credentials of another kind are the proxy's own, which has looked at them: they are no claim to a key.
+    """
+    for said in request.headers.getall("Authorization", ()):
+        kind, _, token = said.partition(" ")
+        if kind.lower() == "bearer":
+            return keys.holder(token.strip()), token.strip()
+    return keys.user(request), ""
 
 
 def keyed(keys: Ring, needed: Scope, *, is_narrowed: bool = False) -> Guard:
@@ -228,8 +237,10 @@ def keyed(keys: Ring, needed: Scope, *, is_narrowed: bool = False) -> Guard:
         _refuse_below(needed, holder.scope)
         if isinstance(holder, User):
             return holder
-        if holder.queues and request.match_info.get("queue") not in holder.queues:
-            request[QUEUES] = frozenset(holder.queues)
+        if holder.queues:
+            request[HOLDS_FOR] = frozenset(holder.queues)
+        if holder.queues and _queue_of(request) not in holder.queues:
+            request[QUEUES] = request[HOLDS_FOR]
             if not is_narrowed:
                 raise others(request[QUEUES])
         wait = holder.wait() if holder.wait is not None else 0.0

@@ -21,6 +21,7 @@ from streamq import (
     JobNotFound,
     KeyInUse,
     NotDurable,
+    NotThere,
     OperationConflict,
     OperationEnded,
     OperationNotFound,
@@ -49,12 +50,15 @@ from streamq import (
 
 from .fields import Invalid, of_payload
 from .marks import REQUEST_ID, added_to
+from .narrowed import HOLDS_FOR
 from .problems import (
     CLIENT_GONE,
     EXPECTATION_FAILED,
     MALFORMED_REQUEST,
     METHOD_NOT_ALLOWED,
+    NO_HINT,
     VALIDATION,
+    Hint,
     Problem,
     ProblemType,
     internal,
@@ -172,6 +176,8 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
 
 def _told(request: web.Request, problem: Problem) -> web.Response:
     problem.headers = {**added_to(request), **problem.headers}
+    if HOLDS_FOR in request:
+        problem.hint = problem.hint.untold()
     return response(problem, request[REQUEST_ID])
 
 
@@ -232,7 +238,8 @@ def of_engine(request: web.Request, error: StreamqError) -> Problem:
     if isinstance(error, Unavailable):
         log.info("request %s: %s: %s", request[REQUEST_ID], error.code, error)
         return Problem(kind, outage(error), headers=come_back(error))
-    return Problem(kind, str(error), **_members(error))
+    said = (error.said, Hint(f": {error.hint}")) if isinstance(error, NotThere) else (str(error), NO_HINT)
+    return Problem(kind, said[0], hint=said[1], **_members(error))
 
 
 _TOLD: Final[dict[type[StreamqError], dict[str, str]]] = {

@@ -6,6 +6,7 @@ Each type says in its JSON Schema what a caller may send: the reference page and
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
@@ -175,15 +176,20 @@ _UNIQUE: Final = Annotated[
 ]  # fmt: skip
 
 
-def _group(option: Option) -> Callable[[str | None], str | None]:
-    """A check of the name of a group."""
+def _group(option: Option) -> Iterator[Any]:
+    """What the name of a group must be."""
 
     def named(value: str | None) -> str | None:
         if value is not None and (problem := option.wrong(value)):
             raise PydanticCustomError("group", "{text}", {"text": problem})
         return value
 
-    return named
+    yield Field(min_length=int(option.low), max_length=int(option.high))
+    yield AfterValidator(named)
+
+
+KnownGroup = Annotated[str | None, *_group(replace(OPTIONS["group"], form="known group"))]
+"""A group that is asked about: it may have its name for longer than such names are refused."""
 
 
 _OF_FORM: Final[dict[str, Callable[[Option], Any]]] = {
@@ -197,11 +203,7 @@ _OF_FORM: Final[dict[str, Callable[[Option], Any]]] = {
     "text": lambda option: Annotated[
         str | None, Field(min_length=int(option.low), max_length=int(option.high))
     ],
-    "group": lambda option: Annotated[
-        str | None,
-        Field(min_length=int(option.low), max_length=int(option.high)),
-        AfterValidator(_group(option)),
-    ],
+    "group": lambda option: Annotated[str | None, *_group(option)],
     "unique": lambda _: _UNIQUE,
 }
 

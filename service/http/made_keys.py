@@ -26,7 +26,7 @@ from streamq.times import rfc3339
 from ..access_settings import AccessSettings
 from ..clock import now
 from .auth import Holder, Keys, Scope, User, actor_of, check_binding
-from .trusted_proxy import TrustedProxy
+from .trusted_proxy import PROXY, TrustedProxy
 
 log = logging.getLogger("streamq.api")
 
@@ -41,6 +41,8 @@ LOOK: Final = 2.0
 """Seconds between two looks of an API process: so soon a new key is known, and a revoked one refused."""
 PATIENCE: Final = 2.0
 """Seconds that a look may take: at the start, requests wait for the first one."""
+NAME: Final = 150
+"""Characters of the name of a key: an actor, of which it is a part, has 200."""
 _ID: Final = 4
 """Bytes of an id."""
 
@@ -85,8 +87,10 @@ class MadeKeys:
         """Make a key, and return it with its text, which nobody can tell again.
 
         ``expires`` is a duration from now; ``rate`` is how many requests each API process takes of it, as ``10/s``.
-        Raises ``UsageError`` for what is none.
+        Raises ``UsageError`` for what is none. The audit trail tells of it, and never the text.
         """
+        if len(name) > NAME or not name.isprintable():
+            raise UsageError(f"name={name[:NAME]!r} is not possible: use up to {NAME} characters on one line")
         seconds = _lifetime(expires)
         _bucket(rate)
         key_id, end = secrets.token_hex(_ID), None if expires is None else now() + timedelta(seconds=seconds)
@@ -96,6 +100,8 @@ class MadeKeys:
         )
         await self._records.put(_EVER, True, lifetime=FOR_EVER)
         await self._records.put(key_id, _packed(made), lifetime=seconds)
+        told = {name: value for name, value in made.asdict().items() if name not in ("id", "created")}
+        await self._app.note_act("key.create", key_id, **told)
         return made, text
 
     async def all(self) -> list[MadeKey]:
@@ -113,7 +119,10 @@ class MadeKeys:
 
     async def revoke(self, key_id: str) -> bool:
         """Refuse a key from now on. Returns whether it was in force."""
-        return key_id != _EVER and await self._records.delete(key_id)
+        found = key_id != _EVER and await self._records.delete(key_id)
+        if found:
+            await self._app.note_act("key.revoke", key_id)
+        return found
 
 
 class Bucket:
@@ -175,9 +184,9 @@ class KeyRing:
     def actor_of(self, caller: bytes) -> str:
         """A caller as the audit trail names it."""
         if isinstance(caller, User):
-            return caller.name
+            return PROXY + caller.name
         found = self._known.get(caller)
-        return f"key {found.key.name or found.key.id} ({found.key.id})" if found else actor_of(caller)
+        return f"key {found.key.name[:NAME] or found.key.id} ({found.key.id})" if found else actor_of(caller)
 
     async def look(self) -> None:
         """Learn which keys there are now."""

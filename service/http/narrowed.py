@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from streamq import WorkerNotFound
+
 from .problems import OTHER_QUEUES, Problem
 
 Queues = frozenset[str]
@@ -15,6 +17,14 @@ Narrow = Callable[[Any, Queues], Any]
 
 QUEUES: Final = web.RequestKey("queues", Queues)
 """Those that the key of a request is for, where it is not for all."""
+
+
+HOLDS_FOR: Final = web.RequestKey("holds for", Queues)
+"""All queues that the key of a request is for, where it is not for all, also where it asks of one of them: what it is
+told of an error names nothing that it did not name itself."""
+
+
+_OF_THE_PROCESS: Final = ("memory", "loop_lag", "round_trip")
 
 
 def by_its_handler(value: Any, _queues: Queues) -> Any:
@@ -38,17 +48,29 @@ def workers(value: Any, queues: Queues) -> Any:
 
 
 def worker(value: Any, queues: Queues) -> Any:
-    """One worker. Raises ``Problem`` 403 for one that serves none of them."""
+    """One worker. Raises ``WorkerNotFound`` for one that serves none of them, as for one that is not there."""
     found = worker_of(value, queues)
     if not found["queues"]:
-        raise others(queues)
+        raise WorkerNotFound(value["name"])
     return found
 
 
 def worker_of(told: dict[str, Any], queues: Queues) -> dict[str, Any]:
     """A worker without what it does for other queues, and without its notes, which may be about these."""
     mine: dict[str, Any] = {n: _of(told[n], queues) for n in ("overdue", "running") if n in told}
-    return {**told, **mine, "queues": [name for name in told["queues"] if name in queues], "notes": []}
+    served = [name for name in told["queues"] if name in queues]
+    if len(served) < len(told["queues"]):
+        mine |= _for_others_too(told, len(mine.get("running", ())))
+    return {**told, **mine, "queues": served, "notes": []}
+
+
+def _for_others_too(told: dict[str, Any], busy: int) -> dict[str, Any]:
+    """What would tell how much a worker does for other queues: of its jobs only those that are named count, its slots
+    are all of them or none, and how its process does is not told."""
+    said: dict[str, Any] = {name: None for name in _OF_THE_PROCESS if name in told}
+    if told.get("busy") is not None:
+        said["busy"] = busy
+    return said | {"slots": told["concurrency"] if told["takes_jobs"] else busy}
 
 
 def sample(told: dict[str, Any], queues: Queues) -> dict[str, Any]:

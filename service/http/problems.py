@@ -99,13 +99,30 @@ OF_BODIES: Final = (
 """Those of routes that take a body."""
 
 
+class Hint(NamedTuple):
+    """What may have been meant: a sentence behind the detail, and members that are lists of names. A caller who may not
+    see all names is told of none."""
+
+    text: str = ""
+    members: Mapping[str, list[str]] = {}
+
+    def untold(self) -> Hint:
+        """The same without a name."""
+        return Hint("", {name: [] for name in self.members})
+
+
+NO_HINT: Final = Hint()
+
+
 class Problem(Exception):
-    """An answer that is an error. ``members`` become further members of the problem document."""
+    """An answer that is an error. ``members`` become further members of the problem document; names of what there is
+    stand in its ``hint`` alone."""
 
     def __init__(
-        self, kind: ProblemType, detail: str, *, headers: Mapping[str, str] | None = None, **members: Any
-    ) -> None:
-        self.kind, self.detail = kind, detail
+        self, kind: ProblemType, detail: str, *, headers: Mapping[str, str] | None = None, hint: Hint = NO_HINT,
+        **members: Any,
+    ) -> None:  # fmt: skip
+        self.kind, self.detail, self.hint = kind, detail, hint
         self.headers, self.members = dict(headers or {}), members
         super().__init__(detail)
 
@@ -152,8 +169,9 @@ def members(problem: Problem, request_id: str) -> dict[str, Any]:
         "title": _title(kind.status),
         "status": kind.status,
         "code": kind.code,
-        "detail": cut(problem.detail, DETAIL),
+        "detail": cut(problem.detail + problem.hint.text, DETAIL),
         "request_id": request_id,
+        **problem.hint.members,
         **problem.members,
     }
 

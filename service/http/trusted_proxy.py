@@ -18,13 +18,21 @@ from aiohttp import web
 from .auth import Scope, User
 from .problems import CROSS_SITE, Problem
 
-LONGEST: Final = 200
-"""Characters of a name: as many as an actor has in the audit trail."""
+PROXY: Final = "proxy:"
+"""Stands before the name in the audit trail: whatever it is, no key and nobody else is called so."""
+LONGEST: Final = 200 - len(PROXY)
+"""Characters of a name: with that, as many as an actor has in the audit trail."""
 ALL: Final = "*"
 """Stands for whoever is in no other group."""
 _BETWEEN: Final = re.compile(r"[,|]")
 """What parts groups: a comma, or as some proxies do it a bar."""
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_CROSS_SITE: Final = (
+    "No other web page may change anything here. If it is our own: let the proxy pass on Host or X-Forwarded-Host as "
+    "it was asked, or set STREAMQ_PUBLIC_URL."
+)
+_ASKED: Final = ("Host", "X-Forwarded-Host")
+"""Headers that tell for which host the proxy was asked."""
 _OURS: Final = ("same-origin", "none")
 
 Networks = Sequence[IPv4Network | IPv6Network]
@@ -38,10 +46,12 @@ class TrustedProxy:
     """
 
     def __init__(
-        self, addresses: Sequence[str], header: str, scopes: Mapping[str, Scope], groups_header: str = ""
-    ) -> None:
+        self, addresses: Sequence[str], header: str, scopes: Mapping[str, Scope], groups_header: str = "",
+        public_url: str = "",
+    ) -> None:  # fmt: skip
         networks: Networks = [ip_network(each) for each in addresses]
         self._header, self._scopes, self._groups_header = header, scopes, groups_header
+        self._public = _host(public_url)
         self._trusts = lru_cache(256)(lambda remote: _is_in(remote, networks))
 
     def user(self, request: web.Request) -> User | None:
@@ -57,11 +67,22 @@ class TrustedProxy:
         scope = self._scope(request)
         if scope is None or not (name and name.isprintable() and len(name) <= LONGEST):
             return None
-        if request.method not in _READS and request.headers.get("Sec-Fetch-Site", "none") not in _OURS:
-            raise Problem(CROSS_SITE, "No other web page may change anything here.")
+        if request.method not in _READS and not self._is_our_page(request):
+            raise Problem(CROSS_SITE, _CROSS_SITE)
         user = User(sha256(f"proxy {name}".encode()).digest())
         user.name, user.scope = name, scope
         return user
+
+    def _is_our_page(self, request: web.Request) -> bool:
+        """Whether it is our own page that asks, or no page at all: as its browser says, else by its ``Origin``.
+
+        Browsers tell plain ``http://`` hosts the origin alone.
+        """
+        sites = request.headers.getall("Sec-Fetch-Site", ())
+        if sites:
+            return all(site in _OURS for site in sites)
+        own = {self._public, *(_host(request.headers.get(name, "")) for name in _ASKED)} - {""}
+        return all(_host(origin) in own for origin in request.headers.getall("Origin", ()))
 
     def _scope(self, request: web.Request) -> Scope | None:
         """The highest of the groups that are named. Of two headers one may be the caller's own: neither counts."""
@@ -71,6 +92,12 @@ class TrustedProxy:
             self._scopes[group] for each in groups if (group := each.strip()) in self._scopes and group != ALL
         ]
         return max(scopes, default=self._scopes.get(ALL))
+
+
+def _host(url: str) -> str:
+    """Host and port of an address, or of what is one but for its scheme; of several, as proxies add them, the first."""
+    host = url.partition(",")[0].rpartition("://")[2].partition("/")[0].strip().lower()
+    return host.removesuffix(":80").removesuffix(":443")
 
 
 def _is_in(remote: str, networks: Networks) -> bool:

@@ -5,6 +5,7 @@ that: its tasks, what a worker opens and closes for it, its line in the log, its
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ Enqueue = Callable[..., Awaitable[Job[Any]]]
 """As ``App.enqueue`` without its queue: task, payload and options."""
 _NOT_IN_A_GROUP: Final = ' :"\\%*'
 """Signs that no group has, or that would make two ids one."""
+_FOLDED: Final = re.compile(r"(?:^|/)\.{1,2}(?=/|$)")
+"""A part between slashes that is dots alone: paths with it lead elsewhere, so no group has it."""
 _LONGEST: Final = 60
 """Characters of a level: two of them fit into a group."""
 
@@ -155,7 +158,7 @@ def group_of(message: Any) -> str:
 def _level(of: object) -> str:
     """An id as a level of a group: as it is where it may be, else percent-encoded (RFC 3986, 2.1), and where that is
     long its begin with a digest. Different ids have different ones."""
-    text = "".join(map(_sign, str(of)))
+    text = _FOLDED.sub(lambda dots: dots[0].replace(".", "%2E"), "".join(map(_sign, str(of))))
     if len(text) <= _LONGEST:
         return text
     return f"{text[: _LONGEST - 33]}%{sha256(text.encode()).hexdigest()[:32]}"

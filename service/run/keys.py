@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from streamq.cli.names import QUEUE
-from streamq.cli.options import Option, as_json, server, with_app
+from streamq.cli.options import Option, as_json, by_actor, server, with_app
 from streamq.cli.outlet import complain, echo_json, say, table
 from streamq.exits import Exit
 
@@ -45,6 +45,7 @@ def key() -> None:
 @click.option(
     "--rate", cls=Option, metavar="RATE", help="Requests that each API process takes of it, as 10/s."
 )
+@by_actor
 @server
 @as_json
 def create(
@@ -91,6 +92,7 @@ def ls(as_json: bool, **given: Any) -> None:
 
 @key.command()
 @click.argument("key_id", metavar="ID")
+@by_actor
 @server
 @as_json
 def revoke(key_id: str, as_json: bool, **given: Any) -> None:

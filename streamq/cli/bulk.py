@@ -12,8 +12,10 @@ from streamq.cli.operation import followed, tell
 from streamq.cli.options import DURATION, Command, Option, refuse_unknown, with_app
 from streamq.cli.outlet import echo_json, say
 from streamq.exits import Exit
+from streamq.model.counted import counted
+from streamq.model.typed import typed
 
-Begin = Callable[[streamq.Queue], Awaitable[streamq.Operation]]
+Begin = Callable[["streamq.Queue"], Awaitable["streamq.Operation"]]
 
 rated = click.option(
     "--rate", cls=Option, metavar="N/s", help="Jobs a second at most, such as 50/s or 10/m; with --all."
@@ -41,7 +43,7 @@ def by_filter(command: Command) -> Command:
     return command
 
 
-def is_bulk(job_id: str | None, chosen: dict[str, Any], **others: Any) -> bool:
+def is_bulk(queue: str, job_id: str | None, chosen: dict[str, Any], **others: Any) -> bool:
     """Whether a filter was typed, and not a job. Raises ``UsageError`` for both, for none, and without ``--all``.
 
     So it does for ``others``, which go with a filter alone, and not with the id of a job.
@@ -61,7 +63,7 @@ def is_bulk(job_id: str | None, chosen: dict[str, Any], **others: Any) -> bool:
         raise streamq.UsageError("--dry-run goes with --q FILTER, not with the id of a job")
     if text is not None and not every and not chosen["dry_run"]:
         raise streamq.UsageError(
-            f"to see these jobs: streamq job ls QUEUE --q {text!r}. To change all of them add --all, to count them "
+            f"to see these jobs: {typed('job ls', queue, q=text)}. To change all of them add --all, to count them "
             "--dry-run"
         )
     return text is not None
@@ -98,5 +100,6 @@ def _count(queue: str, chosen: dict[str, Any], options: dict[str, Any], *, as_js
     if as_json:
         echo_json(found.asdict())
     else:
-        say(f"{'' if found.exact else 'at least '}{found.count:,} jobs; to {chosen['kind']} them add --all")
+        least = "" if found.exact else "at least "
+        say(f"{least}{counted(found.count, 'job')}; to {chosen['kind']} all of them add --all")
     return 0

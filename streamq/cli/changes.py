@@ -105,7 +105,7 @@ def cancel(
       streamq job cancel sms --q "task:send_sms age>1d" --all
     """
     chosen = bulk.taken("cancel", options)
-    if bulk.is_bulk(job_id, chosen, rate=rate) or job_id is None:
+    if bulk.is_bulk(queue, job_id, chosen, rate=rate) or job_id is None:
         return bulk.run(
             queue,
             chosen,
@@ -138,7 +138,7 @@ def promote(
       streamq job promote sms --q "task:send_sms" --all --rate 50/s
     """
     chosen = bulk.taken("promote", options)
-    if bulk.is_bulk(job_id, chosen, rate=rate) or job_id is None:
+    if bulk.is_bulk(queue, job_id, chosen, rate=rate) or job_id is None:
         return bulk.run(
             queue, chosen, options, lambda of: of.promote_all(chosen["q"], rate=rate), as_json=as_json
         )
@@ -233,7 +233,7 @@ def rm(queue: str, job_id: str | None, as_json: bool, **options: Any) -> int | N
       streamq job rm sms --q "state:failed ended>7d" --all
     """
     chosen = bulk.taken("delete", options)
-    if bulk.is_bulk(job_id, chosen) or job_id is None:
+    if bulk.is_bulk(queue, job_id, chosen) or job_id is None:
         return bulk.run(queue, chosen, options, lambda of: of.delete_all(chosen["q"]), as_json=as_json)
     on_queue(queue, options, lambda of: of.delete(job_id))
     if as_json:
@@ -268,7 +268,7 @@ def retry(
       streamq job retry sms --q "task:send_sms error:timeout" --all --canary 5
     """
     chosen = bulk.taken("retry", options)
-    if bulk.is_bulk(job_id, chosen, rate=rate, canary=canary) or job_id is None:
+    if bulk.is_bulk(queue, job_id, chosen, rate=rate, canary=canary) or job_id is None:
         if payload is not None:
             raise streamq.UsageError("--payload is for one job: leave it out with --q")
         return bulk.run(

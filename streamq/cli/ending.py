@@ -42,8 +42,15 @@ class QueueNotFound(StreamqError):
     code = "queue-not-found"
 
 
+class FailureNotFound(StreamqError):
+    """No job of a queue has failed like that."""
+
+    code = "failure-not-found"
+
+
 _OF: Final[tuple[tuple[type[StreamqError], Exit], ...]] = (
     (UsageError, Exit.MISUSE), (JobNotFound, Exit.NOT_FOUND), (QueueNotFound, Exit.NOT_FOUND),
+    (FailureNotFound, Exit.NOT_FOUND),
     (OperationNotFound, Exit.NOT_FOUND), (ScheduleNotFound, Exit.NOT_FOUND), (TaskNotFound, Exit.NOT_FOUND),
     (WorkerNotFound, Exit.NOT_FOUND), (WorkerStopping, Exit.WRONG_STATE),
     (ScheduleConflict, Exit.WRONG_STATE),

@@ -8,9 +8,11 @@ import click
 
 import streamq
 from streamq.cli import Group, bulk
+from streamq.cli.ending import FailureNotFound
 from streamq.cli.names import QUEUE
 from streamq.cli.options import Option, as_json, by_actor, refuse_unknown, server, with_app
 from streamq.cli.outlet import echo_json, table
+from streamq.model.typed import typed
 
 
 @click.group(cls=Group)
@@ -77,13 +79,11 @@ def retry(
     Example:
       streamq errors retry sms 0c6f1d5a9b3e --canary 5 --rate 100/s
     """
-    if not fingerprint.isalnum():  # a pattern would mean other kinds, too
-        raise streamq.UsageError(f"{fingerprint!r} is no fingerprint: streamq errors ls {queue} has them")
 
     async def begin(of: streamq.Queue) -> streamq.Operation:
         if not any(kind.fingerprint == fingerprint for kind in await of.failures()):
-            raise streamq.UsageError(
-                f"no job on {queue!r} has failed as {fingerprint!r}: streamq errors ls {queue} has the fingerprints"
+            raise FailureNotFound(
+                f"no job on {queue!r} has failed as {fingerprint!r}: {typed('errors ls', queue)} has the fingerprints"
             )
         text = f'state:failed fingerprint="{fingerprint}"'
         return await of.retry_all(text, rate=rate, canary=canary)

@@ -24,7 +24,9 @@ from streamq.cli.options import (
 from streamq.cli.outlet import complain, echo_json, say, table
 from streamq.cli.reports import logs, watch
 from streamq.cli.why import why
+from streamq.model.counted import counted
 from streamq.model.states import State
+from streamq.model.typed import typed
 
 
 @click.group(cls=Group)
@@ -75,7 +77,7 @@ def enqueue(queue: str, task: str, payload: str, wait: float | None, as_json: bo
             except streamq.ResultNotKept:
                 pass  # it has completed
             except CancelledError:
-                complain(f"job {sent.id} goes on: streamq job get {queue} {sent.id}")
+                complain(f"job {sent.id} goes on: {typed('job get', queue, sent.id)}")
                 raise
         return sent, await _looked_at(sent)
 
@@ -183,9 +185,9 @@ def ls(
     ]  # fmt: skip
     table(rows, f"no {state or 'failed'} job on {queue}" if q is None else f"no job on {queue} is meant")
     if looked and page.next is None:
-        say(f"looked at {page.looked:,} jobs, to the end")
+        say(f"looked at {counted(page.looked, 'job')}, to the end")
     if page.next:
-        so_far = f"looked at {page.looked:,} jobs so far; " if looked else ""
+        so_far = f"looked at {counted(page.looked, 'job')} so far; " if looked else ""
         say(f"{so_far}more: --cursor {page.next}")
 
 

@@ -19,7 +19,7 @@ from streamq.model.shown import as_given, shown
 PATIENCE: Final = 2.0
 """Seconds that a shell waits for names; then there are none."""
 
-Look = Callable[[streamq.App], Awaitable[Iterable[str]]]
+Look = Callable[["streamq.App"], Awaitable[Iterable[str]]]
 
 
 class _Name(click.types.StringParamType):

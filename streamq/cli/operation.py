@@ -11,6 +11,8 @@ from streamq.cli import Group
 from streamq.cli.names import OPERATION
 from streamq.cli.options import as_json, by_actor, server, with_app
 from streamq.cli.outlet import complain, echo_json, progress, say, table
+from streamq.model.counted import counted
+from streamq.model.typed import typed
 
 
 @click.group(cls=Group)
@@ -33,7 +35,7 @@ def tell(record: streamq.OperationRecord, *, as_json: bool) -> None:
         done = DONE.get(record.kind, "deleted")
         why = f"; {record.reason}" if record.reason else ""
         skipped = f", {record.skipped:,} skipped" if record.skipped else ""
-        said = f"{record.done:,} of {record.total:,} jobs {done}{skipped}{why}"
+        said = f"{record.done:,} of {counted(record.total, 'job')} {done}{skipped}{why}"
         say(f"{record.kind} {record.id} is {record.state}: {said}")
 
 
@@ -45,7 +47,7 @@ async def followed(begun: streamq.Operation, wait: float | None, *, shown: bool)
         try:
             return await begun.wait(wait, on_step=lambda record: show(record.done))
         except CancelledError:
-            complain(f"{begun.id} goes on; to end it: streamq operation cancel {begun.id}")
+            complain(f"{begun.id} goes on; to end it: {typed('operation cancel', begun.id)}")
             raise
 
 

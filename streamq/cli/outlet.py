@@ -42,18 +42,25 @@ def echo_json(value: Any) -> None:
 
 def table(rows: list[dict[str, Any]], empty: str) -> None:
     """Print rows under their keys, numbers to the right."""
+    for line in tabled(rows, empty):
+        say(line)
+
+
+def tabled(rows: list[dict[str, Any]], empty: str) -> list[str]:
+    """The lines of a table: its head, and one of each row."""
     if not rows:
-        say(empty)
-        return
+        return [shown(empty)]
     texts = [
         {key: "" if value is None else shown(str(value), WIDEST) for key, value in row.items()}
         for row in rows
     ]
     widths = {key: max(len(key), *(len(row[key]) for row in texts)) for key in texts[0]}
     right = {key for key in widths if all(isinstance(row[key], int | float) for row in rows)}
-    for row in [{key: key for key in widths}, *texts]:
-        cells = (row[key].rjust(w) if key in right else row[key].ljust(w) for key, w in widths.items())
-        say("  ".join(cells).rstrip())
+    cells = (
+        (row[key].rjust(width) if key in right else row[key].ljust(width) for key, width in widths.items())
+        for row in [{key: key for key in widths}, *texts]
+    )
+    return ["  ".join(row).rstrip() for row in cells]
 
 
 def is_terminal() -> bool:
@@ -62,11 +69,31 @@ def is_terminal() -> bool:
 
 
 @contextlib.contextmanager
-def screen(*, full: bool) -> Iterator[None]:
-    """What is printed within the block stands where the screen begins, in the place of what was there."""
-    if full and sys.stdout is not None:
-        sys.stdout.write("\x1b[H\x1b[2J\x1b[3J")
-    yield
+def screen() -> Iterator[Callable[[Callable[[int], list[str]]], None]]:
+    """A screen of its own, until the block ends: then the terminal shows again what was on it before.
+
+    The function is told how the lines are made for so many rows. What a row has no room for is left out.
+    """
+    _write(_ENTER, end="")
+    try:
+        yield _fill
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            _print(_LEAVE, sys.stdout, end="")
+
+
+_ENTER: Final = "\x1b[?1049h\x1b[?25l\x1b[?7l"
+"""The other screen, without a cursor; what is too long for a row is not continued in the next."""
+_LEAVE: Final = "\x1b[?7h\x1b[?25h\x1b[?1049l"
+_SIZE: Final = (80, 24)
+"""Columns and rows of a terminal that does not tell them."""
+
+
+def _fill(made: Callable[[int], list[str]]) -> None:
+    told = os.get_terminal_size(sys.stdout.fileno())
+    columns, rows = (given or usual for given, usual in zip(told, _SIZE, strict=True))
+    lines = (shown(line)[:columns] + "\x1b[K" for line in made(rows)[:rows])
+    _write("\x1b[H" + "\n".join(lines) + "\x1b[J", end="")
 
 
 @contextlib.contextmanager
@@ -88,11 +115,11 @@ class Warnings(logging.Handler):
         complain(f"{record.levelname.lower()}: {record.getMessage()}")
 
 
-def _write(line: str) -> None:
+def _write(line: str, end: str = "\n") -> None:
     if sys.stdout is None:
         return
     try:
-        _print(line, sys.stdout)
+        _print(line, sys.stdout, end)
     except BrokenPipeError:
         leave(Exit.READER_GONE)
     except (OSError, ValueError) as error:  # the second for a file that is closed
@@ -100,10 +127,10 @@ def _write(line: str) -> None:
         leave(Exit.FAILED)
 
 
-def _print(line: str, stream: IO[str]) -> None:
+def _print(line: str, stream: IO[str], end: str = "\n") -> None:
     """Characters that the stream cannot encode are escapes too."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    stream.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    stream.write(line.encode(encoding, "backslashreplace").decode(encoding) + end)
     stream.flush()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Final
 
 import click
@@ -73,6 +74,6 @@ def init(folder: str) -> None:
     say(f"wrote {', '.join(str(place / name) for name in FILES)}")
     say("next:")
     if place != Path():
-        say(f"  cd {place}")
+        say(f"  cd {'-- ' if folder.startswith('-') else ''}{quote(str(place))}")
     say("  streamq up jobs:app       a server, a worker, the API and the dashboard")
     say("  python send.py Ada        in a second terminal")

@@ -27,6 +27,7 @@ from streamq.cli.options import (
 )
 from streamq.cli.outlet import echo_json, say
 from streamq.model import states
+from streamq.model.counted import counted
 from streamq.model.limit import OF_QUEUE
 
 PURGED: Final = tuple(state.value for state in states.PURGED)
@@ -339,7 +340,9 @@ def _delete(
         if not yes:
             counts = (await of.counts()).asdict()
             _confirm(
-                name, ", ".join(f"{counts[state]:,} {state}" for state in states if counts[state]) or "0"
+                name,
+                ", ".join(counted(counts[state], f"{state} job") for state in states if counts[state])
+                or "no job",
             )
         begun = await begin(of)
         return await (begun.status() if no_wait else followed(begun, wait, shown=not as_json))
@@ -350,9 +353,7 @@ def _delete(
 def _confirm(name: str, what: str) -> None:
     """Raise ``UsageError`` unless the queue's name is typed."""
     try:
-        typed = click.prompt(
-            f"This deletes {what} jobs for good. Type the name of the queue to go on", err=True
-        )
+        typed = click.prompt(f"This deletes {what} for good. Type the name of the queue to go on", err=True)
     except click.Abort:
         raise streamq.UsageError("nothing is deleted: type the name of the queue, or use --yes") from None
     if typed != name:

@@ -14,6 +14,7 @@ from streamq.cli.jobs import warn_of_idle
 from streamq.cli.names import QUEUE, SCHEDULE, TASK, warn_of_unknown_task
 from streamq.cli.options import Option, as_json, by_actor, of_table, server, with_app
 from streamq.cli.outlet import echo_json, say, table
+from streamq.model.typed import typed
 
 Command = Callable[..., Any]
 NAMED = click.argument("name", type=SCHEDULE)
@@ -204,7 +205,7 @@ def run(name: str, as_json: bool, **options: Any) -> None:
     if as_json:
         echo_json({"id": job.id, "queue": job.queue, "task": job.task})
     else:
-        say(f"job {job.id} on {job.queue}: streamq job get {job.queue} {job.id}")
+        say(f"job {job.id} on {job.queue}: {typed('job get', job.queue, job.id)}")
 
 
 @schedule.command()

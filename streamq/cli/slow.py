@@ -9,6 +9,7 @@ import click
 import streamq
 from streamq.cli.options import Option, as_json, server, with_app
 from streamq.cli.outlet import echo_json, say, table
+from streamq.model.counted import counted
 
 
 @click.command()
@@ -38,7 +39,7 @@ def slow(limit: int, as_json: bool, **options: Any) -> None:
     say()
     table([_row(job) for job in found.finished], "no job of the last hour is kept")
     if not found.complete:
-        say(f"only the latest {found.looked_at:,} records were looked at")
+        say(f"only the latest {counted(found.looked_at, 'record was', 'records were')} looked at")
 
 
 def _row(job: streamq.SlowJob) -> dict[str, Any]:

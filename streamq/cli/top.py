@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+import contextlib
+import signal
+from collections.abc import Awaitable, Iterator
+from functools import partial
 from typing import Any, Final
 
 import click
 
 import streamq
 from streamq.cli.options import DURATION, Option, as_json, server, with_app
-from streamq.cli.outlet import echo_json, is_terminal, say, screen, table
+from streamq.cli.outlet import echo_json, is_terminal, say, screen, tabled
+from streamq.exits import Exit
 from streamq.model.clock import host_now
 
 LOOKED_AT: Final = 50
@@ -18,6 +22,8 @@ LOOKED_AT: Final = 50
 LONGEST: Final = 10
 """Of these so many are shown."""
 SPAN: Final = "1m"
+FEW: Final = 12
+"""Rows of a terminal in which three tables have no room."""
 
 
 @click.command()
@@ -30,29 +36,51 @@ SPAN: Final = "1m"
 )
 @server
 @as_json
-def top(interval: float, once: bool, as_json: bool, **options: Any) -> None:
+def top(interval: float, once: bool, as_json: bool, **options: Any) -> int:
     """Watch queues, workers and the jobs that run longest. Ctrl-C ends it.
+
+    What the terminal has no room for is counted: paused queues are shown first, then the busiest.
 
     \b
     Examples:
       streamq top
       streamq top --once --json
     """
+    if as_json:
+        echo_json(with_app(options, _looked))
+    elif once or not is_terminal():
+        for line in _lines(with_app(options, _looked)):
+            say(line)
+    else:
+        with_app(options, lambda app: _watch(app, max(0.2, interval)))
+        return Exit.INTERRUPTED
+    return 0
 
-    goes_on = is_terminal() and not once and not as_json
 
-    async def watch(app: streamq.App) -> None:
+async def _watch(app: streamq.App, interval: float) -> None:
+    """Until a signal comes. What was looked at last is shown anew when the terminal gets another size."""
+    from streamq.runtime import stoppable  # noqa: PLC0415  # --help need not pay for it
+
+    with stoppable(), screen() as fill, _resized() as resized:
         while True:
-            looked = await _looked(app)
-            if as_json:
-                echo_json(looked)
-            else:
-                _show(looked, full=goes_on)
-            if not goes_on:
-                return
-            await asyncio.sleep(max(0.2, interval))
+            made = partial(_lines, await _looked(app))
+            fill(made)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(interval):
+                    while await resized.wait():
+                        resized.clear()
+                        fill(made)
 
-    with_app(options, watch)
+
+@contextlib.contextmanager
+def _resized() -> Iterator[asyncio.Event]:
+    """Set when the terminal has got another size."""
+    loop, event = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_signal_handler(signal.SIGWINCH, event.set)
+    try:
+        yield event
+    finally:
+        loop.remove_signal_handler(signal.SIGWINCH)
 
 
 async def _looked(app: streamq.App) -> dict[str, Any]:
@@ -108,14 +136,45 @@ async def _running(app: streamq.App, name: str) -> list[dict[str, Any]]:
     ]
 
 
-def _show(looked: dict[str, Any], *, full: bool) -> None:
-    """``full``: in the place of what was there."""
-    with screen(full=full):
-        rows = looked["queues"]
-        if not any(row["paused"] for row in rows):
-            rows = [{name: value for name, value in row.items() if name != "paused"} for row in rows]
-        table(rows, "no queue yet: enqueue a job or start a worker")
-        say()
-        table(looked["workers"], "no worker is running")
-        say()
-        table(looked["longest"], "no job runs now")
+def _lines(looked: dict[str, Any], height: int | None = None) -> list[str]:
+    """The three tables, one below the other; ``height``: no more lines than that."""
+    rows = sorted(looked["queues"], key=_rank)
+    if not any(row["paused"] for row in rows):
+        rows = [{name: value for name, value in row.items() if name != "paused"} for row in rows]
+    tables = [
+        tabled(rows, "no queue yet: enqueue a job or start a worker"),
+        tabled(looked["workers"], "no worker is running"),
+        tabled(looked["longest"], "no job runs now"),
+    ]
+    fitted = tables if height is None else _fitted(tables, height)
+    return [line for part in fitted for line in ("", *part)][1:]
+
+
+def _rank(row: dict[str, Any]) -> tuple[bool, int, str]:
+    """Paused queues first, then those in which most is to be done or has failed."""
+    return (
+        not row["paused"],
+        -sum(row[state] for state in ("waiting", "held", "active", "failed")),
+        row["queue"],
+    )
+
+
+def _fitted(tables: list[list[str]], height: int) -> list[list[str]]:
+    """So much of each that all are seen: a quarter of the screen is for each, and what one leaves is for the others.
+
+    On a screen of a few rows there is the first one alone.
+    """
+    if height < FEW:
+        return [_cut(tables[0], height)]
+    room = height - (len(tables) - 1)  # a line is empty between two of them
+    heights = [min(len(part), height // 4) for part in tables]
+    for place, part in enumerate(tables):
+        heights[place] = min(len(part), heights[place] + room - sum(heights))
+    return [_cut(part, most) for part, most in zip(tables, heights, strict=True)]
+
+
+def _cut(lines: list[str], height: int) -> list[str]:
+    """The first lines, and how many more there are."""
+    if len(lines) <= height:
+        return lines
+    return [*lines[: height - 1], f"and {len(lines) - height + 1} more"]

@@ -92,10 +92,10 @@ def _command(way: str, act: Callable[[streamq.RemoteWorker], Awaitable[None]], t
         shown_parts(with_app(options, lambda app: acted(app, name)), as_json=as_json)
 
 
-_command("quiet", streamq.RemoteWorker.quiet, "Let a worker take no new jobs; what runs there goes on.")
-_command("resume", streamq.RemoteWorker.resume, "Let a worker take jobs again.")
+_command("quiet", lambda worker: worker.quiet(), "Let a worker take no new jobs; what runs there goes on.")
+_command("resume", lambda worker: worker.resume(), "Let a worker take jobs again.")
 _command(
-    "stop", streamq.RemoteWorker.stop,
+    "stop", lambda worker: worker.stop(),
     "End a worker as by SIGTERM: it takes no new jobs, and what runs there has the grace to end.\n\n"
     "Whoever supervises its process may start another.",
 )  # fmt: skip

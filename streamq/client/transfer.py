@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final, Never
 
 from streamq.errors import OutcomeUnknown, QueueFull, StreamqError
+from streamq.model.counted import counted
 from streamq.model.envelope import New
 from streamq.tickets import Ticket
 
@@ -95,7 +96,9 @@ class Transfer:
             raise error
         if unknown is None and isinstance(error, QueueFull):
             raise error.after(enqueued, Ticket(self.run))
-        unknown = unknown or OutcomeUnknown(f"{enqueued} jobs are enqueued, the others are not: {error}")
+        unknown = unknown or OutcomeUnknown(
+            f"{counted(enqueued, 'job is', 'jobs are')} enqueued, the others are not: {error}"
+        )
         raise unknown.carrying(Ticket(self.run)) from (None if unknown is error else error)
 
 

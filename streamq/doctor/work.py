@@ -10,6 +10,8 @@ from streamq.doctor.finding import Finding, Patient
 from streamq.duties.seats import CHIEF, DEPUTY
 from streamq.errors import Rejected, StreamqError
 from streamq.liveness.recovery import GRACE
+from streamq.model.counted import counted
+from streamq.model.typed import typed
 from streamq.model.worker_info import WorkerInfo
 
 LATE = 5.0
@@ -119,7 +121,7 @@ async def _of_queue(patient: Patient, queue: str) -> list[Finding]:
     waiting = (await patient.app.queue(queue).counts()).waiting
     findings = []
     if waiting and not any(worker.takes_jobs for worker in serving):
-        jobs = "1 job waits" if waiting == 1 else f"{waiting:,} jobs wait"
+        jobs = counted(waiting, "job waits", "jobs wait")
         why, remedy = _unserved(queue, serving)
         said = f"{jobs} on {queue!r} and {why}"
         findings.append(Finding("queues", "queue-unserved", "fail", said, remedy))
@@ -143,7 +145,7 @@ def _unserved(queue: str, serving: Sequence[WorkerInfo]) -> tuple[str, str]:
     names = ", ".join(worker.name for worker in serving[:3])
     return (
         f"its workers take no new jobs ({names})",
-        f"`streamq workers resume {serving[0].name}`, or {start}",
+        f"`{typed('workers resume', serving[0].name)}`, or {start}",
     )
 
 

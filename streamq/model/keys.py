@@ -12,6 +12,7 @@ from typing import Any, Final, overload
 
 from streamq.errors import ConfigurationError
 from streamq.model.lanes import ALONE, BY_PRIORITY, GATE, LANES, READY
+from streamq.model.segments import is_folded
 from streamq.model.shown import as_given
 
 GROUP: Final = "workers"
@@ -23,15 +24,13 @@ TOGETHER: Final = "all queues"
 """The hash tag of what all queues share, on a cluster. No queue has such a name."""
 
 NAME_FORM: Final = "use 1 to 64 letters, digits, '_', '.' or '-', and more than dots"
-_NAME: Final = re.compile(
-    r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,64}"
-)  # . and .. are taken out of paths by every browser
+_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 def is_name(text: object) -> bool:
     """Whether it may name a queue or a worker: 1 to 64 letters, digits, ``_``, ``.`` or ``-``, but neither ``.``
     nor ``..``."""
-    return isinstance(text, str) and _NAME.fullmatch(text) is not None
+    return isinstance(text, str) and _NAME.fullmatch(text) is not None and not is_folded(text)
 
 
 class Key:
@@ -359,7 +358,7 @@ class AppKeys:
     loads = Key("hash", "worker → what it does now (JSON)", "as its entry in `workers`")
     asks = Key("hash", "worker → what an operator asks of it: quiet or stop", "as its entry in `workers`")
     tasks = Key(
-        "hash", "task → what workers say of it: its queue, the JSON Schema of its payload, its options (JSON)",
+        "hash", "task and queue → what workers say of it: the JSON Schema of its payload, its options (JSON)",
         "until a worker begins and none knows it any more",
     )  # fmt: skip
     trail = Key("stream", "who removed which queue", "the latest thousand, and up to a hundred more")

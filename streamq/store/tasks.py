@@ -34,12 +34,13 @@ class Tasks:
         try:
             if tasks:
                 await links.home.call("HSET", key, *_parts(tasks))
-            names = await links.home.call("HKEYS", key)
+            fields = await links.home.call("HKEYS", key)
             workers = await self._workers.listed(links)
-            known = {name for worker in workers for name in worker.tasks or ()} | {
-                task.name for task in tasks
+            known = {
+                _field(name, queue) for each in workers for name in each.tasks or () for queue in each.queues
             }
-            gone = [name for name in names if name.decode("utf-8", "replace") not in known]
+            known |= {_field(task.name, task.queue) for task in tasks}
+            gone = [field for field in fields if field not in known]
             if gone and all(worker.tasks is not None for worker in workers):
                 await links.home.call("HDEL", key, *gone)
         except Rejected as error:
@@ -51,28 +52,35 @@ class Tasks:
         (had,) = links.home.batch(("HKEYS", key))
         if isinstance(had, StreamqError):
             return
-        missing = [task for task in tasks if task.name.encode() not in had]
+        missing = [task for task in tasks if _field(task.name, task.queue) not in had]
         if missing:
             links.home.batch(("HSET", key, *_parts(missing)))
 
     # -- queries --------------------------------------------------------------------------------------------
 
     async def listed(self) -> list[ServedTask]:
-        """All, by name; one that this version cannot read is left out."""
+        """All, by name and queue; one that this version cannot read is left out."""
         async with self._access.pool.links() as links:
             said = await links.home.call("HGETALL", self._access.shared.tasks)
             workers = await self._workers.listed(links)
-        found = [_read(name, raw) for name, raw in pairs(said).items()]
-        return sorted((task.counted(workers) for task in found if task), key=lambda task: task.name)
+        read = (_read(field, raw) for field, raw in pairs(said).items())
+        # an earlier version wrote each under its name alone
+        found = {(task.name, task.queue): task.counted(workers) for task in read if task}
+        return [found[key] for key in sorted(found)]
+
+
+def _field(task: str, queue: str) -> bytes:
+    """Tasks of one name may be in several queues, and are others."""
+    return f"{task}\n{queue}".encode("utf-8", "replace")
 
 
 def _parts(tasks: Iterable[ServedTask]) -> list[Any]:
-    return [part for task in tasks for part in (task.name, written(task))]
+    return [part for task in tasks for part in (_field(task.name, task.queue), written(task))]
 
 
-def _read(name: bytes, raw: bytes) -> ServedTask | None:
+def _read(field: bytes, raw: bytes) -> ServedTask | None:
     try:
-        return parse_task(name.decode(), raw)
+        return parse_task(field.decode().partition("\n")[0], raw)
     except UNREADABLE as error:
-        log.debug("task %s cannot be read (%s): it is left out", name.decode("utf-8", "replace"), error)
+        log.debug("task %s cannot be read (%s): it is left out", field.decode("utf-8", "replace"), error)
         return None

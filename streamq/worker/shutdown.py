@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Final
 
 from streamq.errors import OutcomeUnknown, Rejected, StreamqError
+from streamq.model.counted import counted
 from streamq.model.envelope import Delivery
 from streamq.model.worker_info import WorkerInfo
 from streamq.redis.links import Links
@@ -117,7 +118,11 @@ class Shutdown:
         """The last line of the log."""
         back = {queue: count for queue, count in sorted(self.given_back.items()) if count}
         each = ", ".join(f"{count} on {queue}" for queue, count in back.items())
-        said = f"gave {sum(back.values())} jobs back, uncharged: {each}" if back else "no job was given back"
+        said = (
+            f"gave {counted(sum(back.values()), 'job')} back, uncharged: {each}"
+            if back
+            else "no job was given back"
+        )
         log.info("worker %s has ended; %s", self._info.name, said)
 
 

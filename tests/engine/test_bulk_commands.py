@@ -54,7 +54,7 @@ async def test_failures_are_listed_found_and_mended_by_commands_and_every_end_ha
         Call(("errors", "retry", "q", group.fingerprint, "--rate", "1000/s", "--by", "ada", "--json")),
         Call(("errors", "retry", "q", "0ff0")),
     ], **environment)  # fmt: skip
-    assert (acts[0].code, acts[1].code) == (0, 2)
+    assert (acts[0].code, acts[1].code) == (0, 3)
     assert "no job on 'q' has failed as '0ff0'" in acts[1].err
     record = json.loads(acts[0].out)
     assert (record["state"], record["done"], record["by"]) == ("done", 30, "ada")

@@ -325,3 +325,32 @@ def test_the_list_of_commands_says_of_each_what_its_own_help_says() -> None:
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(entry for entry in sys.path if entry)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+HELP_OF_ALL = """
+import sys, click
+from streamq.cli import main
+HEAVY = {"streamq.app", "streamq.settings", "pydantic", "redis", "aiohttp", "uvloop"}
+
+def walk(command, path, context):
+    yield path, command
+    for name in command.list_commands(context) if isinstance(command, click.Group) else ():
+        yield from walk(command.get_command(context, name), (*path, name), context)
+
+seen = 0
+for path, command in walk(main, ("streamq",), click.Context(main)):
+    command.get_help(click.Context(command, info_name=path[-1]))
+    loaded = HEAVY & sys.modules.keys()
+    assert not loaded, f"{' '.join(path)} --help loads {', '.join(sorted(loaded))}"
+    seen += 1
+assert seen > 80, seen
+"""
+
+
+def test_the_help_of_no_command_loads_the_app_or_what_talks_to_a_server() -> None:
+    """One process sees all of them: what the help of one loads, is told with its name."""
+    done = subprocess.run(
+        [sys.executable, "-c", HELP_OF_ALL], capture_output=True, text=True, timeout=60, check=False,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(entry for entry in sys.path if entry)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr

@@ -52,6 +52,6 @@ async def test_the_command_line_counts_and_changes_nothing(
     asked = ("--q", "task:a", "--dry-run")
     calls = [Call(("job", "promote", "q", *asked)), Call(("job", "cancel", "q", *asked, "--json"))]
     told, said = await asyncio.to_thread(run_all, tmp_path, calls, **environment)
-    assert told.out.strip() == "3 jobs; to promote them add --all"
+    assert told.out.strip() == "3 jobs; to promote all of them add --all"
     assert json.loads(said.out) == {"count": 3, "looked": 3, "exact": True}
     assert (await app.queue("q").counts()).delayed == 3

@@ -48,7 +48,7 @@ async def test_a_planned_time_that_finds_its_queue_full_is_made_up_for_or_told_a
     assert "schedule s waits: as many jobs wait in queue q as may" in caplog.text
     told = await app.schedules.get("s")
     assert (told.next_at, told.runs, told.missed) == (from_ms(planned), 0, 0), "it waits, and can be seen to"
-    with pytest.raises(QueueFull, match="1 jobs wait, at most 1 may"):
+    with pytest.raises(QueueFull, match="1 job waits, at most 1 may"):
         await app.schedules.run("s")
     plan(client, prefix, "s", planned - 10_000)  # it has waited for so long
     await queue.limit(max_waiting=None)

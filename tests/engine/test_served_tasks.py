@@ -79,13 +79,36 @@ async def test_a_worker_that_serves_other_queues_does_not_count(app: App) -> Non
 
 
 @ON_ONE_SERVER
+async def test_tasks_of_one_name_in_two_queues_are_two(make_app: Callable[..., App]) -> None:
+    async with make_app() as orders, make_app() as billing:
+
+        @orders.task(name="confirm", queue="orders")
+        async def order(number: int) -> None: ...
+
+        @billing.task(name="confirm", queue="billing")
+        async def bill(text: str) -> None: ...
+
+        async with working(orders), working(billing):
+            both = [("confirm", "billing", 1), ("confirm", "orders", 1)]
+
+            async def listed() -> bool:
+                return [(task.name, task.queue, task.workers) for task in await orders.served_tasks()] == both
+
+            await until(listed)
+            assert (await orders.served_task("confirm", "orders")).schema["type"] == "integer"
+            assert (await orders.served_task("confirm", "billing")).schema["type"] == "string"
+            with pytest.raises(TaskNotFound):
+                await orders.served_task("confirm", "others")
+
+
+@ON_ONE_SERVER
 async def test_what_the_server_has_lost_is_published_again(
     app: App, client: redis.Redis, prefix: str
 ) -> None:
     async with working(shop(app)) as worker:
         await worker.is_ready.wait()
         client.delete(*client.scan_iter(f"{prefix}*"))
-        await until(lambda: client.hkeys(AppKeys(prefix).tasks) == ["buy"])
+        await until(lambda: [name.split("\n")[0] for name in client.hkeys(AppKeys(prefix).tasks)] == ["buy"])
 
 
 @ON_ONE_SERVER

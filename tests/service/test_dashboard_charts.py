@@ -65,4 +65,4 @@ async def test_another_version_is_marked_where_it_began_and_no_value_is_a_gap(
     assert lines == ["M300.0 0v120"]
     assert line.count("M") == 1
     assert dots == "M0.0 96.0h.01", "a value between two gaps"
-    assert scale == ["5 /s", "2.5 /s", "0 /s"]
+    assert scale == ["5 /s", "2.5 /s", "0"]

@@ -60,6 +60,12 @@ async def orders(settings: Callable[..., ServiceSettings]) -> AsyncIterator[Serv
         return given.number
 
     @app.task(queue="orders")
+    async def either(given: int | str) -> None: ...
+
+    @app.task(queue="orders")
+    async def two(a: int, b: str = "q") -> None: ...
+
+    @app.task(queue="orders")
     async def pack(given: Any) -> Any:
         return given
 
@@ -110,6 +116,30 @@ async def test_a_job_is_made_from_the_form_of_its_task(page: Page, orders: Servi
     job = (await orders.engine.queue("orders").jobs("waiting")).items[0]
     sent: Any = job.payload
     assert (job.task, sent["number"], sent["lines"]) == ("ship", LARGE, [{"article": "chair", "pieces": 2}])
+
+
+@pytest.mark.parametrize(
+    ("task", "payload", "said"),
+    [
+        ("either", "null", "valid integer"),
+        ("two", '{"a": 1, "zzz": 3}', "zzz"),
+        ("two", '{"a": {"b": 1}}', "valid integer"),
+        (
+            "ship",
+            '{"number": 1, "weight": 1, "kind": "gift", "to": {"street": "s"}, "tags": {"a": 1}}',
+            "valid string",
+        ),
+        ("ship", '{"number": 1, "weight": 1, "kind": "gift", "to": 5}', "Input should be an object"),
+    ],
+)
+async def test_whatever_the_server_refuses_of_a_payload_is_said(
+    page: Page, orders: Service, task: str, payload: str, said: str
+) -> None:
+    await page.open(f"{orders.url}/#/new?task={task}")
+    await page.until("document.querySelector('#new .shape, #new label')")
+    await page.fill("raw", payload)
+    await page.click("Enqueue")
+    await page.shows(said, "#new")
 
 
 async def test_a_job_of_a_task_without_a_schema_is_written_as_json(page: Page, orders: Service) -> None:

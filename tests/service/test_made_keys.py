@@ -131,9 +131,36 @@ async def test_who_acted_with_a_key_is_in_the_audit_trail(service: Service) -> N
 
 
 @ON_ONE_SERVER
+async def test_who_made_and_revoked_a_key_is_in_the_audit_trail_and_no_part_of_its_text(
+    service: Service,
+) -> None:
+    keys = MadeKeys(service.engine)
+    with service.engine.acting("ada"):
+        made, text = await keys.create(Scope.WRITE, name="shop", queues=["q"], rate="3/h", expires="30d")
+        assert await keys.revoke(made.id)
+        assert not await keys.revoke(made.id)
+    revoked, created = (await service.engine.audit()).items
+    assert [(each.actor, each.action, each.subject) for each in (created, revoked)] == [
+        ("ada", "key.create", made.id), ("ada", "key.revoke", made.id),
+    ]  # fmt: skip
+    said = {name: created.details[name] for name in ("name", "scope", "queues", "rate")}
+    assert said == {"name": "shop", "scope": "write", "queues": ["q"], "rate": "3/h"}
+    whole = str((created, revoked))
+    assert text.rpartition("_")[2] not in whole
+    assert made.digest.hex() not in whole
+
+
+@ON_ONE_SERVER
 async def test_what_cannot_be_made_is_refused(service: Service) -> None:
     keys = MadeKeys(service.engine)
-    for wrong in ({"expires": "0s"}, {"expires": "soon"}, {"expires": "20000d"}, {"rate": "fast"}):
+    for wrong in (
+        {"expires": "0s"},
+        {"expires": "soon"},
+        {"expires": "20000d"},
+        {"rate": "fast"},
+        {"name": "n" * 151},
+        {"name": "two\nlines"},
+    ):
         with pytest.raises(UsageError):
             await keys.create(Scope.READ, **wrong)  # type: ignore[arg-type]  # wrong on purpose
     assert not await keys.ever()
@@ -185,7 +212,10 @@ async def test_the_commands_make_list_and_revoke(server_url: str, prefix: str) -
     key_id = text.split("_")[1]
     code, listed = await said("ls")
     assert (code, key_id in listed, "shop" in listed, text.strip() in listed) == (0, True, True, False)
-    assert (await said("revoke", key_id))[0] == 0
+    assert (await said("revoke", key_id, "--actor", "ada"))[0] == 0
+    with redis.Redis.from_url(server_url) as client:
+        acts = [fields[b"action"] for _, fields in client.xrange(f"{prefix}:trail")]
+    assert acts == [b"key.create", b"key.revoke"]
     assert (await said("revoke", key_id))[0] == 3
     assert (await said("create", "--expires", "never"))[0] != 0
 

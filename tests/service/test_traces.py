@@ -106,6 +106,20 @@ async def test_a_malformed_header_is_no_error_and_begins_a_trace(settings: Make,
     assert int(seen[0], 16), "it is a trace of its own"
 
 
+async def test_of_two_callers_in_one_request_none_counts(settings: Make) -> None:
+    given = settings(traces=True)
+    app = an_app(given, seen := [])
+    spans_of(app)
+    other = GOOD.replace(TRACE, "b" * 32)
+    async with running(given, app) as service, working(app):
+        headers = [("traceparent", GOOD), ("traceparent", other)]
+        job = {"task": "work", "payload": 1}
+        async with service.http.post(service.url + PATH, json=job, headers=headers) as answer:
+            assert answer.status == 201
+        await until(lambda: bool(seen))
+    assert not {TRACE, "b" * 32} & set(seen)
+
+
 async def test_a_request_is_in_no_trace_of_the_one_before(settings: Make) -> None:
     given = settings(traces=True)
     app = an_app(given, seen := [])

@@ -27,11 +27,14 @@ async def test_who_is_named_by_a_trusted_proxy_may_do_what_its_scope_says(
     given = settings(trusted_proxy_addresses=HERE, trusted_proxy_scope="admin")
     async with start(given) as service:
         _, _, me = await service.get("/api/v1/me", **ALICE)
-        assert (me["scope"], me["actor"]) == ("admin", "alice@example.com")
+        assert (me["scope"], me["actor"]) == ("admin", "proxy:alice@example.com")
         path = "/api/v1/queues/send-sms-queue/pause"
         assert (await service.post(path, {"reason": "tea"}, **ALICE))[0] == 200
         _, _, trail = await service.get("/api/v1/audit", **ALICE)
-        assert (trail["data"][0]["actor"], trail["data"][0]["action"]) == ("alice@example.com", "queue.pause")
+        assert (trail["data"][0]["actor"], trail["data"][0]["action"]) == (
+            "proxy:alice@example.com",
+            "queue.pause",
+        )
 
 
 async def test_a_scope_below_what_is_needed_is_refused(settings: Make, start: Start) -> None:
@@ -43,7 +46,7 @@ async def test_a_scope_below_what_is_needed_is_refused(settings: Make, start: St
 
 @pytest.mark.parametrize(
     "sent", [{}, {"X-Forwarded-User": ""}, {"X-Forwarded-User": " "}, {"X-Other-User": "alice"},
-             {"X-Forwarded-User": "a" * 201}, {**ALICE, "Authorization": "Bearer wrong"}],
+             {"X-Forwarded-User": "a" * 195}, {**ALICE, "Authorization": "Bearer wrong"}],
 )  # fmt: skip
 async def test_nothing_is_open_to_whom_the_proxy_does_not_name(
     settings: Make, start: Start, sent: Any
@@ -134,9 +137,92 @@ async def test_another_web_page_changes_nothing_in_the_name_of_who_is_logged_in(
     "given", [{"cors_origins": "app.example.com"}, {"cors_origins": "https://app.example.com/x"},
               {"trusted_proxy_addresses": "proxy"}, {"trusted_proxy_header": "Authorization"},
               {"trusted_proxy_header": "no header"}, {"trusted_proxy_groups_header": "Cookie"},
-              {"trusted_proxy_groups": "ops"}, {"trusted_proxy_groups": "ops:root"},
-              {"trusted_proxy_groups": ":read"}],
+              *({"trusted_proxy_addresses": HERE, "trusted_proxy_groups": wrong} for wrong in
+                ("ops", "ops:root", ":read", "a:read,a:admin", "a:read, a :read", "*:read,*:read"))],
 )  # fmt: skip
 def test_what_can_be_no_origin_address_or_header_is_said(settings: Make, given: Any) -> None:
     with pytest.raises(ConfigurationError):
         settings(**given)
+
+
+@pytest.mark.parametrize("given", [{"trusted_proxy_groups": "ops:admin"}, {"trusted_proxy_scope": "admin"}])
+def test_what_does_nothing_without_a_proxy_is_refused(settings: Make, given: Any) -> None:
+    with pytest.raises(ConfigurationError, match="does nothing without trusted_proxy_addresses"):
+        settings(**given)
+
+
+@pytest.mark.parametrize(
+    "everybody", ["0.0.0.0/0", "::/0", "10.0.0.7,0.0.0.0/0", "0.0.0.0/1,128.0.0.0/1", "8000::/1"]
+)
+def test_not_everybody_may_be_a_proxy(settings: Make, everybody: str) -> None:
+    with pytest.raises(ConfigurationError, match="nearly everybody"):
+        settings(trusted_proxy_addresses=everybody)
+
+
+OTHER = ["basic QWxhZGRpbjo=", "Basic QWxhZGRpbjo=", "Negotiate YII=", "Digest x", "Basic", ""]
+"""Credentials that a proxy looks at, and may pass on."""
+
+
+@pytest.mark.parametrize("sent", OTHER)
+async def test_credentials_of_another_kind_are_the_proxys_and_open_nothing_by_themselves(
+    settings: Make, start: Start, sent: str
+) -> None:
+    async with start(settings(trusted_proxy_addresses=HERE)) as service:
+        assert (await service.get("/api/v1/queues", **ALICE, Authorization=sent))[0] == 200
+        assert (await service.get("/api/v1/queues", Authorization=sent))[0] == 401
+    async with start(settings(trusted_proxy_addresses="10.0.0.0/8")) as service:
+        assert (await service.get("/api/v1/queues", **ALICE, Authorization=sent))[0] == 401
+
+
+async def test_a_key_counts_before_the_name_wherever_it_stands(settings: Make, start: Start) -> None:
+    given = settings(trusted_proxy_addresses=HERE, trusted_proxy_scope="admin", api_keys="k" * 20 + "=read")
+    async with start(given) as service:
+        for key, scope in (("k" * 20, "read"), ("wrong" * 5, None), ("", None)):
+            both = [*ALICE.items(), ("Authorization", "Basic x"), ("Authorization", f"bearer {key}")]
+            async with service.http.get(service.url + "/api/v1/me", headers=both) as answer:
+                assert (answer.status, (await answer.json()).get("scope")) == (
+                    (200, scope) if scope else (401, None)
+                )
+
+
+@pytest.mark.parametrize(
+    "name", ["anonymous", "key root (540d5a2e)", "key-540d5a2e", "proxy:ada", "ada", "a" * 194]
+)
+async def test_nobody_whom_a_proxy_names_is_taken_for_a_key_or_for_nobody(
+    settings: Make, start: Start, name: str
+) -> None:
+    async with start(settings(trusted_proxy_addresses=HERE, trusted_proxy_scope="admin")) as service:
+        sent = {"X-Forwarded-User": name}
+        assert (await service.post("/api/v1/queues/send-sms-queue/pause", {}, **sent))[0] == 200
+        assert (await service.engine.audit()).items[0].actor == f"proxy:{name}"
+        assert (await service.get("/api/v1/me", **sent))[2]["actor"] == f"proxy:{name}"
+
+
+PUBLIC = {"X-Forwarded-Host": "jobs.example.com"}
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ({"Origin": "http://other.example.com"}, 403), ({"Origin": "null"}, 403), ({"Origin": ""}, 403),
+        ({"Origin": "http://[bad"}, 403), ({"Origin": "https://public.example.com"}, 200),
+        ({"Origin": "https://public.example.com.other.example.com"}, 403), ({}, 200),
+        ({"Origin": "http://jobs.example.com"}, 403), ({"Origin": "http://jobs.example.com", **PUBLIC}, 200),
+        ({"Origin": "http://jobs.example.com:81", **PUBLIC}, 403),
+        ({"Origin": "http://other.example.com", "Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Origin": "https://public.example.com", "Sec-Fetch-Site": "cross-site"}, 403),
+    ],
+)  # fmt: skip
+async def test_a_page_of_another_origin_changes_nothing_also_where_its_browser_tells_nothing_else(
+    settings: Make, start: Start, sent: dict[str, str], status: int
+) -> None:
+    given = settings(
+        trusted_proxy_addresses=HERE, trusted_proxy_scope="admin", public_url="https://public.example.com"
+    )
+    async with start(given) as service:
+        path = service.url + "/api/v1/queues/send-sms-queue/resume"
+        async with service.http.post(path, json={}, headers={**ALICE, **sent}) as answer:
+            assert answer.status == status
+        own = {**ALICE, "Origin": service.url}
+        async with service.http.post(path, json={}, headers=own) as answer:
+            assert answer.status == 200

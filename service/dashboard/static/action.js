@@ -23,12 +23,16 @@ import { say } from "./toast.js";
 const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${String(text).replaceAll("'", `'\\''`)}'`);
 
 /** What a person has written; what is empty is left out. */
-export const given = (values) => Object.fromEntries(Object.entries(values).filter(([, value]) => value !== "" && value !== undefined && value !== false));
+export const given = (values) => Object.fromEntries(Object.entries(values).filter(([name, value]) => name !== "must" && !["", undefined, false].includes(value)));
 
 const optional = (values) => Object.entries(given(values)).flatMap(([name, value]) => [`--${name.replaceAll("_", "-")}`, ...(value === true ? [] : [value])]);
 
-/** A command line, quoted for a shell: words, and objects of options. */
-export const command = (...words) => ["streamq", ...words.flatMap((word) => (typeof word === "object" ? optional(word ?? {}) : [word]))].map(quoted).join(" ");
+/** A command line, quoted for a shell, of names and objects of options; `--` stands before a name that looks like an option. */
+export function command(noun, word, ...rest) {
+  const [names, options] = [rest.filter((each) => typeof each === "string"), rest.filter((each) => typeof each === "object").flatMap((each) => optional(each ?? {}))];
+  const words = names.some((name) => name[0] === "-") ? [...options, "--", ...names] : [...names, ...options];
+  return ["streamq", noun, word, ...words].map(quoted).join(" ");
+}
 
 const bodyOf = ({ body, fields = [] }, values, found) => (body ? body(values, found) : fields.length ? write(given(values)) : undefined);
 const placeOf = ({ path }, values) => (typeof path === "function" ? path(values) : path);
@@ -60,15 +64,18 @@ export const act = ({ path, words: [noun, ...names] }, word, more) => ({
 });
 
 /** To let something rest, and to let it go on. */
+export const REASON = { name: "reason", label: "Reason" };
 export const resting = (of, text, title, more) => act(of, text.toLowerCase(), {
-  text, title: `${text} ${title}`, fields: text === "Pause" ? [{ name: "reason", label: "Reason" }] : [],
+  text, title: `${text} ${title}`, fields: text === "Pause" ? [REASON] : [],
   done: () => (text === "Pause" ? `${title} is paused.` : `${title} goes on.`),
   ...more,
 });
 
-/** A button for an act; nothing where the key does not allow it. */
+/** Whether the key of this tab allows an act: what it does not allow is not offered. */
+const isAllowed = ({ scope = "admin" }) => page.may(scope);
+
 export function button(action, props = {}) {
-  if (!action || !page.may(action.scope ?? "admin")) return null;
+  if (!action || !isAllowed(action)) return null;
   const tone = `${action.isDangerous ? "danger" : ""} ${props.class ?? ""}`;
   return h("button", { "data-act": action.text, ...props, class: tone, onclick: () => begin(action) }, action.text);
 }
@@ -84,8 +91,16 @@ export function begin(action) {
   const values = initial(action.fields);
   const state = { action, values, error: null, busy: false };
   const again = present(state, draw);
+  forget = () => state.error?.isAway && again((state.error = null));
   if (action.prepare) prepared(state, again);
 }
+let forget = null;
+
+/** That the server was away is no news once it is back. */
+addEventListener("server-back", () => {
+  forget?.();
+  if (page.local.problem?.isAway) page.set({ problem: null });
+});
 
 /** What cannot be found out cannot be done. */
 async function prepared(state, again) {
@@ -162,8 +177,10 @@ export async function submitted(id, action, values, done) {
   page.set({ busy: false });
 }
 
-/** The button of a form on a page, where the key allows it. */
-export const submitter = (text, isReady = true) => (page.may("write") ? h("div.row", { key: "submit" }, h("button.primary", { type: "submit", disabled: page.local.busy || !isReady }, text)) : note("The key of this tab may not send."));
+export const submitter = (text, isReady = true) => h("div.row", { key: "submit" }, h("button.primary", { type: "submit", disabled: page.local.busy || !isReady }, text));
+
+/** What stands in the place of a form where the key does not allow it. */
+export const refused = () => (page.may("write") ? null : note("The key of this tab may not send."));
 
 async function perform({ action, values }) {
   const answer = await request(action, values);
@@ -197,6 +214,12 @@ export function whole({ fields = [], check }, values) {
   }
   if (!fields.every(({ required, name }) => !required || values[name])) return null;
   return values.payload ? { ...values, payload: write(parse(values.payload)) } : values;
+}
+
+/** An act beside its twins, as it stands before anything is asked. */
+export function twin(action) {
+  const values = whole(action, initial(action.fields));
+  return values && isAllowed(action) ? copied(action.text, action.cli(values), { curl: curl(action, values) }) : null;
 }
 
 /** An act as a person would type it in a terminal. */

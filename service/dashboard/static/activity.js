@@ -1,6 +1,6 @@
 // What goes on: operations in the background, who did what, and the counts as they change.
 
-import { query as asked } from "./api.js";
+import { asked } from "./api.js";
 import { progress } from "./bulk.js";
 import { write } from "./exact.js";
 import { at, card, clock, column, dict, dicts, empty, figure, h, icon, jobLink, link, list, listing, number, once, queueColumn, queueLink, small, tabs, when } from "./parts.js";

@@ -15,12 +15,28 @@ class Problem extends Error {
   }
 }
 
+let isAway = false;
+
+/** Says that nothing answers; what is there again is told as an event. */
+async function reach(path, options) {
+  try {
+    const response = await fetch(address(path), options);
+    if (isAway) dispatchEvent(new Event("server-back"));
+    isAway = false;
+    return response;
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    isAway = true;
+    throw Object.assign(new Error("The server does not answer. See whether it runs, then try again."), { isAway });
+  }
+}
+
 export const address = (path) => new URL(path, BASE).href;
 export const hasKey = () => sessionStorage.getItem(KEY) !== null;
 
 /** Keep a key for this tab, once the server knows it. Throws Problem for one that it does not know. */
 export async function enter(key) {
-  const response = await fetch(address("me"), { headers: { Authorization: `Bearer ${key}` } });
+  const response = await reach("me", { headers: { Authorization: `Bearer ${key}` } });
   if (!response.ok) throw new Problem(response.status, dictionary(await response.text()));
   sessionStorage.setItem(KEY, key);
   dispatchEvent(new Event("key-changed"));
@@ -39,9 +55,9 @@ function dictionary(text) {
   }
 }
 
-/** A response, whatever its body. Throws Problem for an error, TypeError when nothing answers. */
+/** A response, whatever its body. Throws Problem for an error. */
 export async function open(path, options = {}) {
-  const response = await fetch(address(path), { ...options, headers: headers(options.headers ?? {}) });
+  const response = await reach(path, { ...options, headers: headers(options.headers ?? {}) });
   if (response.ok) return response;
   if (response.status === 401) dispatchEvent(new Event("key-needed"));
   throw new Problem(response.status, dictionary(await response.text()));
@@ -58,7 +74,7 @@ export async function send(method, path, body, more = {}) {
 
 /** A name as a part of a path. "." and ".." would lead elsewhere, also as %2E: with a blank they are names that nothing has. */
 const name = (text) => encodeURIComponent(text).replace(/^\.\.?$/, "%20$&");
-export const query = (values) => new URLSearchParams(Object.entries(values).filter(([, value]) => value)).toString();
+export const asked = (values) => new URLSearchParams(Object.entries(values).filter(([, value]) => value)).toString();
 export const queueAt = (queue) => `queues/${name(queue)}`;
 export const jobAt = (queue, id) => `${queueAt(queue)}/jobs/${name(id)}`;
 export const groupAt = (queue, group) => `${queueAt(queue)}/groups/${name(group)}`;

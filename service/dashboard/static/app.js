@@ -64,7 +64,7 @@ const PAGES = [
 const MESSAGING = new Set(["messaging", "workspaces"]); // shown only where the app sends messages
 const OF_ALL = new Set(["slow", "schedules", "capacity", ...MESSAGING]); // what a key for some queues may not see
 
-const pages = () => PAGES.filter(([path]) => !(page.isNarrow && OF_ALL.has(path)) && (path === "capacity" ? list(page.me.offers).includes(path) : page.channels.length || !MESSAGING.has(path)));
+const pages = () => PAGES.filter(([path]) => (path !== "new" || page.may("write")) && !(page.isNarrow && OF_ALL.has(path)) && (path === "capacity" ? list(page.me.offers).includes(path) : page.channels.length || !MESSAGING.has(path)));
 
 function show() {
   unfold(false);

@@ -9,7 +9,7 @@ function phases(job) {
   const begin = Date.parse(job.created_at);
   if (Number.isNaN(begin)) return [];
   const past = dicts(job.history).map((each) => ({ kind: "failed", from: Date.parse(each.started_at), to: Date.parse(each.finished_at), title: `attempt ${each.attempt ?? ""}: ${each.type ?? ""}` }));
-  const attempts = [...past.filter(({ from, to }) => from >= begin && to >= from)];
+  const attempts = past.filter(({ from, to }) => from >= begin && to >= from);
   const started = Date.parse(job.started_at);
   const ended = Date.parse(job.finished_at);
   if (started >= begin && !attempts.some(({ from }) => Math.abs(from - started) < 2)) {

@@ -1,6 +1,6 @@
 // What is done to many jobs at once: all that a filter means, counted first, in the background with its progress.
 
-import { act, button, command, given, theOperation } from "./action.js";
+import { act, button, command, given, REASON, theOperation } from "./action.js";
 import * as api from "./api.js";
 import { typed, write } from "./exact.js";
 import { page } from "./page.js";
@@ -36,11 +36,11 @@ function many(queue, { action, text, states, isDangerous }, filter, state, size,
     note: ({ found }) => ["This is for ", found ? `${found.exact ? "" : "at least "}${plural(found.count, "job")}` : "… jobs, being counted,", " that fit: ", h("code", {}, q)],
     fields: [
       ...(action === "retry" ? [{ name: "canary", label: "First try so many, and go on if none fails", kind: "number", value: first, hint: "empty for all at once" }] : []),
-      ...(action === "cancel" ? [{ name: "reason", label: "Reason" }] : []),
+      ...(action === "cancel" ? [REASON] : []),
       { name: "rate", label: "At most", hint: "such as 50/s; empty for as quickly as it goes" },
     ],
     body: ({ rate, canary, reason }, found) => write(given({ action, q, rate, canary: typed(canary ?? ""), reason, confirm: found?.confirm })),
-    cli: ({ rate }) => command("job", action === "delete" ? "rm" : action, queue, { q, all: true, rate }),
+    cli: ({ rate, canary, reason }) => command("job", action === "delete" ? "rm" : action, queue, { q, all: true, rate, canary, reason }),
     done: begun,
   };
 }

@@ -1,7 +1,7 @@
 // What the present load takes, planned by whoever is installed for it, and how far the workers of now reach.
 
 import { field } from "./action.js";
-import { query as asked } from "./api.js";
+import { asked } from "./api.js";
 import { amount, bytes, card, column, count, dict, empty, facts, figure, h, later, list, listing, meter, note, number, percent, plural, quiet, rate, short, span, took, waiting } from "./parts.js";
 import { said } from "./shown.js";
 
@@ -9,15 +9,14 @@ const WISHES = [["rate", "Jobs a second"], ["handler", "A run takes", "such as 2
 
 export const capacity = {
   title: () => "Capacity",
-  asks: ({ query, me }) => (!list(me.offers).includes("capacity") ? {} : { plan: { path: `capacity?${asked(Object.fromEntries(WISHES.map(([name]) => [name, query[name]])))}`, every: 15, isShown: true } }),
+  asks: ({ query, me }) => (!list(me.offers).includes("capacity") ? {} : { plan: { path: `capacity?${asked(Object.fromEntries(WISHES.map(([name]) => [name, query[name]])))}`, every: 15 } }),
   head: () => quiet("what is left empty is as it is now, at the busiest step of the last hour"),
-  body({ data, failed, query, me }) {
+  body({ data, query, me }) {
     if (!list(me.offers).includes("capacity")) return empty("No planner is installed beside this service.");
     const plan = dict(data.plan);
     return [
       h("div.filters.wishes", { key: "wishes" }, WISHES.map(([name, label, hint]) => wish(name, label, hint, query[name], dict(plan.assumed)[name]))),
-      failed.plan ? h("p.error", { role: "alert", key: "problem" }, failed.plan.message) : null,
-      data.plan ? h("div.columns.even", { key: "plan" }, h("div", {}, card("It is now", now(dict(plan.now), plan)), card("Notes", notes(plan))), h("div", {}, card("It takes", takes(plan)), gauges(list(plan.gauges)))) : failed.plan ? null : waiting(),
+      data.plan ? h("div.columns.even", { key: "plan" }, h("div", {}, card("It is now", now(dict(plan.now), plan)), card("Notes", notes(plan))), h("div", {}, card("It takes", takes(plan)), gauges(list(plan.gauges)))) : waiting(),
     ];
   },
 };

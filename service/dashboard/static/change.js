@@ -1,6 +1,6 @@
 // What may be done to one job, in which of its states; each with its twins for a terminal.
 
-import { act, command, theJob } from "./action.js";
+import { act, command, REASON, theJob } from "./action.js";
 import { parse, write } from "./exact.js";
 import { at, ENDED, go, OPEN, PRIORITIES, UNDONE, YET } from "./parts.js";
 
@@ -27,7 +27,7 @@ const retryWith = (job) => of(job, "retry", {
 const cancel = (job) => of(job, "cancel", {
   text: "Cancel", states: OPEN, isDangerous: true, title: "Cancel this job", sure: "Cancel it",
   note: "Its record stays and says so. Where its handler runs, it is told to end.",
-  fields: [{ name: "reason", label: "Reason" }],
+  fields: [REASON],
   done: ({ state }) => (state === "active" ? "Its handler is told to end." : "It is cancelled."),
 });
 
@@ -40,7 +40,7 @@ const reschedule = (job) => of(job, "reschedule", {
   text: "Reschedule", states: YET, title: "Give this job another time", headers: guarded(job),
   fields: [{ name: "when", label: "Due", required: true, hint: "from now, such as 10m; or a time as 2030-01-31T09:00:00Z" }],
   body: ({ when }) => write(/T/.test(when) ? { at: when } : { delay: when }),
-  cli: ({ when }) => command("job", "reschedule", job.queue, job.id, /T/.test(when) ? "--at" : "--delay", when),
+  cli: ({ when }) => command("job", "reschedule", job.queue, job.id, { [/T/.test(when) ? "at" : "delay"]: when }),
   done: "It has another time.",
 });
 

@@ -109,7 +109,7 @@ function plot(name, times, series, most, said, at, began) {
   const x = (index) => (index * WIDE) / Math.max(1, far);
   const line = (index) => `M${x(index).toFixed(1)} 0v${HIGH}`;
   return h("div.plot", {},
-    h("div.scale", { "aria-hidden": "true" }, [most, most / 2, 0].map((value) => h("span", {}, said(value)))),
+    h("div.scale", { "aria-hidden": "true" }, [said(most), said(most / 2), "0"].map((text) => h("span", {}, text))),
     h(
       "svg",
       {

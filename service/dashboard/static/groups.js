@@ -1,7 +1,7 @@
 // The groups of a queue: what waits, what runs, and how much of its limit each uses.
 
 import { act, button, limits, resting, theGroup } from "./action.js";
-import { groupAt, query as asked, queueAt } from "./api.js";
+import { groupAt, asked, queueAt } from "./api.js";
 import { amount, at, card, column, dict, facts, figure, framed, h, items, jobLink, link, mark, meter, number, span, table, tabs, toQueue } from "./parts.js";
 import { parts } from "./queue.js";
 import { charts, joined } from "./series.js";
@@ -76,7 +76,7 @@ export const group = {
         "oldest job": told.oldest ? [jobLink(queue, told.oldest), ` waits for ${span(told.age)}`] : "none",
         paused: told.paused ? dict(told.paused).reason || "yes" : null,
       })),
-      stats ? h("div.charts", { key: "charts" }, charts(joined(stats))) : null,
+      stats ? charts(joined(stats)) : null,
     ];
   },
 };

@@ -1,6 +1,6 @@
 // One job: what it is, what became of it, why it does not run, and what may be done to it.
 
-import { button, command, copied, curl, initial, whole } from "./action.js";
+import { button, command, copied, curl, twin } from "./action.js";
 import { jobAt } from "./api.js";
 import { changes } from "./change.js";
 import { deliveryCard } from "./deliveries.js";
@@ -8,7 +8,7 @@ import { write } from "./exact.js";
 import { fault } from "./jobs.js";
 import { page } from "./page.js";
 import { timeline } from "./attempts.js";
-import { amount, at, badge, card, clock, dict, dicts, empty, ENDED, facts, h, jobLink, link, list, note, number, once, percent, phrase, queueLink, quiet, since, toQueue, when, YET } from "./parts.js";
+import { amount, at, badge, card, clock, dict, dicts, empty, ENDED, facts, h, jobLink, link, list, note, number, once, percent, phrase, plural, queueLink, quiet, since, toQueue, when, YET } from "./parts.js";
 
 /** Whether a message may have left: only then something is known of its delivery. A reply of a model has none. */
 export const isSent = (queue, job) => dict(job).attempt > 0 && page.channels.some(({ name, queues }) => name !== "ai" && list(queues).includes(queue));
@@ -42,7 +42,7 @@ export const job = {
 
 const why = ({ code, text, until, ahead, seconds }) =>
   h("div.health", { "data-tone": "warn", key: "why" },
-    h("p", {}, h("strong", {}, "Why it does not run: "), text ?? "nobody can say", " ", quiet(phrase([code, ahead ? `about ${number(ahead)} are before it` : "", Number.isFinite(amount(seconds)) ? `starts in about ${Math.round(amount(seconds))} s` : "", until ? `until ${since(until)}` : ""]))),
+    h("p", {}, h("strong", {}, "Why it does not run: "), text ?? "nobody can say", " ", quiet(phrase([code, ahead ? `about ${plural(ahead, "job is", "jobs are")} before it` : "", Number.isFinite(amount(seconds)) ? `starts in about ${Math.round(amount(seconds))} s` : "", until ? `until ${since(until)}` : ""]))),
   );
 
 function progress(told) {
@@ -72,7 +72,7 @@ const attempt = (past) =>
 function logs({ data, written, dropped }) {
   if (!list(data).length) return empty("It has written nothing.");
   const lines = dicts(data).map((line) => h("li", { key: String(line.number), "data-level": line.level }, h("time", { title: line.at }, clock(line.at, true)), h("b", {}, line.level), h("span", {}, line.text)));
-  return [h("ol.log", { tabindex: 0 }, lines), dropped ? note(`The first ${number(dropped)} of ${number(written)} lines are gone.`) : null];
+  return [h("ol.log", { tabindex: 0 }, lines), dropped ? note(`${plural(dropped, "line is", "lines are")} gone, the first of ${number(written)}.`) : null];
 }
 
 function beside(found, data) {
@@ -90,13 +90,6 @@ function beside(found, data) {
     data.delivery ? deliveryCard(dict(data.delivery)) : null,
     card("In a terminal", changes(found).map(twin), reading(found)),
   ];
-}
-
-/** Each act beside its twins, as it stands before anything is asked. */
-function twin(action) {
-  const values = whole(action, initial(action.fields));
-  if (!values) return null;
-  return copied(action.text, action.cli(values), { curl: curl(action, values) });
 }
 
 const reading = ({ queue, id }) => copied("Look", command("job", "get", queue, id), { curl: curl({ method: "GET", path: jobAt(queue, id) }) });

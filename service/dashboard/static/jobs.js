@@ -1,6 +1,6 @@
 // The jobs of a queue: a state, a filter, columns of the payload, pages, and what may be done to all that are meant.
 
-import { query as asked, queueAt } from "./api.js";
+import { asked, queueAt } from "./api.js";
 import { button, field } from "./action.js";
 import { BULK, bulk, bulkOf, progress } from "./bulk.js";
 import { alert, at, badge, column, count, dict, figure, framed, h, icon, items, jobLink, later, number, once, phrase, plural, quiet, small, STATES, table, took, toQueue, when, wrong } from "./parts.js";

@@ -67,7 +67,7 @@ export function begin(changed) {
       changed(new Set(Object.keys(dict(data.queues))));
     },
     (reason) => {
-      trouble = `The live connection was lost: ${reason}.`;
+      trouble = `The live connection was lost: ${reason.replace(/\.$/, "")}.`;
       changed(new Set());
     },
   );

@@ -1,6 +1,6 @@
 // Messages: a page for each channel to send one and follow it, the deliveries that nobody knows of, and the opt-outs.
 
-import { query as asked } from "./api.js";
+import { asked } from "./api.js";
 import { button } from "./action.js";
 import { typed, write } from "./exact.js";
 import { unknownDeliveries } from "./deliveries.js";

@@ -1,6 +1,6 @@
 // A new job: its task, a form for its payload beside the same as JSON, the options, and the twins for a terminal.
 
-import { command, field, submitted, submitter, twins, unplaced } from "./action.js";
+import { command, field, refused, submitted, submitter, twins, unplaced } from "./action.js";
 import { queueAt } from "./api.js";
 import { parse, typed, write } from "./exact.js";
 import { page } from "./page.js";
@@ -14,7 +14,8 @@ const OPTIONS = [
 const WHOLE = new Set(["attempts", "units"]);
 
 const known = () => items(page.data.tasks);
-const present = () => known().find(({ name }) => name === page.query.task) ?? {};
+/** The task that is chosen: of one name there may be one in each queue. */
+const present = () => known().filter(({ name }) => name === page.query.task).sort((one, other) => (other.queue === page.query.queue) - (one.queue === page.query.queue))[0] ?? {};
 /** The schema that makes a form; of one that allows anything, nobody can. */
 function form() {
   const { type = "object", properties, $ref, anyOf, enum: values } = dict(present().schema);
@@ -43,7 +44,7 @@ function payload() {
 const options = () => Object.entries(dict(page.local.options)).filter(([, value]) => value.trim());
 const act = {
   fields: [{ name: "task", required: true }], check: () => void parse(draft()),
-  method: "POST", path: () => `${queueAt(queueOf())}/jobs`,
+  scope: "write", path: () => `${queueAt(queueOf())}/jobs`,
   body: () => `${write({ task: page.query.task ?? "", ...Object.fromEntries(options().map(([name, value]) => [name, WHOLE.has(name) ? typed(value) : value])) }).slice(0, -1)},"payload":${compact()}}`,
   cli: () => command("job", "enqueue", queueOf(), page.query.task ?? "", { payload: compact(), ...Object.fromEntries(options()) }),
 };
@@ -66,7 +67,7 @@ export const newJob = {
     const change = (text) => page.set({ raw: text, touched: true, problem: null });
     const errors = problem?.errors ?? [];
     const isPlaced = (pointer) => (schema && pointer?.startsWith("/payload")) || OPTIONS.some(([name]) => pointer === `/${name}`);
-    return [
+    return refused() ?? [
       h("form", { id: "new", key: "new", novalidate: true, onsubmit: (event) => (event.preventDefault(), submit()) },
         h("div.filters", { key: "what" }, chosen(query), queue(query)),
         h("div.columns.even", { key: schema ? "form" : "free" }, schema ? [shaped(schema, value, error, change, errors), h("div", {}, written(raw, error, change), more(problem))] : [written(raw, error, change, query.task ? "Nobody has told what its payload is made of." : "Choose a task, or write the name of one."), more(problem)]),

@@ -1,6 +1,6 @@
 // The first page: what is wrong, what was done of late, and every queue in one line.
 
-import { query as asked, queueAt } from "./api.js";
+import { asked, queueAt } from "./api.js";
 import { spark } from "./chart.js";
 import { serving, slots, sum, troubles, unstarted } from "./health.js";
 import { at, card, column, count, dict, figure, h, items, link, list, mark, number, percent, phrase, plural, queueLink, quiet, rate, spans, table, took, waiting, warn } from "./parts.js";
@@ -30,15 +30,15 @@ export const overview = {
     const whole = joined(dict(data.stats));
     return [
       health(page, stats),
-      live.known ? tiles(live, whole, query.since ?? "1h") : waiting(),
-      h("div.charts", { key: "charts" }, data.stats ? charts(whole) : waiting()),
-      card("Queues", live.known ? queues(live, stats) : waiting(), live.queues.size > SHOWN ? link(at("queues"), `All ${number(live.queues.size)} queues`) : null),
+      live.known ? tiles(live, data.stats && whole, query.since ?? "1h") : waiting(),
+      data.stats ? charts(whole) : waiting(),
+      card("Queues", live.known ? queues(live, data.stats && stats) : waiting(), live.queues.size > SHOWN ? link(at("queues"), `All ${number(live.queues.size)} queues`) : null),
       items(data.channels).length ? card("Channels", channels(items(data.channels))) : null,
     ];
   },
 };
 
-export function oldest(page) {
+function oldest(page) {
   return Object.fromEntries(busiest(page.live).map((queue) => [queue, items(page.data[oldestOf(queue)])[0]?.created_at]));
 }
 
@@ -49,7 +49,8 @@ function health(page, stats) {
     live, stats, recent: items(data.recent), oldest: oldest(page), schedules: items(data.schedules),
     unknown: count(dict(data.unknown).total), server: dict(data.server),
   });
-  if (!found.length) return h("div.health", { "data-tone": "good", key: "health" }, h("p", { role: "status" }, h("strong", {}, "All is well. "), well(live)));
+  const all = page.isNarrow ? "All is well in your queues. " : "All is well. ";
+  if (!found.length) return h("div.health", { "data-tone": page.isFailing ? "warn" : "good", key: "health" }, h("p", { role: "status" }, page.isFailing ? "Not all could be asked." : [h("strong", {}, all), well(live)]));
   return h("ul.health", { "data-tone": found[0].tone, key: "troubles", "aria-label": "What is wrong" },
     found.map(({ tone, text, address }) => h("li", { key: text, "data-tone": tone }, address ? link(address, text) : text)),
   );
@@ -61,13 +62,14 @@ function well(live) {
 }
 
 /** What was done in a time, not what is kept; and what is there now. */
-function tiles(live, { total, points, step }, since) {
+function tiles(live, whole, since) {
+  const { total, points, step } = whole ?? joined({});
   const seconds = points.length * step || 1;
   const line = (tone, name, valueOf) => spark(points.map(valueOf), tone, `${name} over time`);
   const share = total.ended ? total.failed / total.ended : NaN;
   return h("ul.tiles", { key: "tiles", "aria-label": "Figures" },
-    tile("completed", `in ${since}`, total.completed, rate(total.completed / seconds), line("good", "completed", (point) => point.completed / point.seconds)),
-    tile("failed", `in ${since}`, total.failed, percent(share), line("bad", "failed", (point) => point.failed / point.seconds)),
+    tile("completed", `in ${since}`, whole && total.completed, whole && rate(total.completed / seconds), line("good", "completed", (point) => point.completed / point.seconds)),
+    tile("failed", `in ${since}`, whole && total.failed, whole && percent(share), line("bad", "failed", (point) => point.failed / point.seconds)),
     tile("waiting", "now", sum(live, "waiting") + sum(live, "held"), `p95 waited ${took(total.wait.p95)}`, line("calm", "waits", (point) => point.wait.p95)),
     tile("active", "now", sum(live, "active"), `of ${plural(slots(live.workers), "slot")} busy`, line("active", "runs", (point) => point.run.p95)),
     tile("delayed", "now", sum(live, "delayed"), "due later"),
@@ -84,7 +86,7 @@ function chosen(live) {
 }
 
 function queues(live, stats) {
-  const all = new Map(stats.map((each) => [each.queue, each]));
+  const all = new Map(list(stats).map((each) => [each.queue, each]));
   const of = (name) => dict(all.get(name));
   return table({
     name: "Queues", items: chosen(live), key: ([name]) => name, none: "No queue yet. It appears with its first job.",
@@ -92,7 +94,7 @@ function queues(live, stats) {
       column("queue", ([name]) => [queueLink(name), live.paused.has(name) ? mark("paused") : null]),
       figure("waiting", ([name, counts]) => counted(name, counts, count(counts.held) && !count(counts.waiting) ? "held" : "waiting", unstarted(counts))),
       ...["active", "delayed", "failed"].map((state) => figure(state, ([name, counts]) => counted(name, counts, state))),
-      figure("done", ([name]) => number(of(name).completed ?? 0)),
+      figure("done", ([name]) => number(stats && (of(name).completed ?? 0))),
       figure("wait p95", ([name]) => took(dict(of(name).wait).p95)),
       column("rate", ([name]) => spark(list(of(name).rates), "good", `attempts that ended in ${name}`)),
       figure("workers", ([name]) => workers(live, name)),

@@ -77,7 +77,7 @@ function drawn() {
   const missing = unknown.find(({ name }) => isMissing(page.failed[name]));
   if (missing) patch(main, head(title), complaint(page.failed[missing.name].message));
   else if (unknown.some(({ isPage }) => isPage)) patch(main, head(title), waiting(), complaints());
-  else patch(main, attempt(() => [view.way?.(page), head(title, view.head?.(page)), view.body(page)], null) ?? complaint("This page cannot be shown: what the server told is odd."), complaints());
+  else patch(main, attempt(() => [view.way?.(page), head(title, view.head?.(page)), complaints(), view.body(page)], null) ?? complaint("This page cannot be shown: what the server told is odd."));
 }
 
 const isMissing = (error) => error?.status === 404;
@@ -97,8 +97,6 @@ function complaints() {
   const said = new Set(Object.values(page.failed).filter((error) => error && error.status !== 401 && !error.isSaid).map(wrong));
   return [...said].map(complaint);
 }
-
-// -- what is asked
 
 function follow() {
   const wanted = attempt(() => view.asks?.(page), null) ?? {};

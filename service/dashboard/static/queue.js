@@ -1,7 +1,7 @@
 // One queue: how it does, what it is told, and what may be done to it.
 
 import { button } from "./action.js";
-import { query as asked, queueAt } from "./api.js";
+import { asked, queueAt } from "./api.js";
 import { serving, slots } from "./health.js";
 import { at, card, column, count, dict, facts, figure, h, icon, items, jobLink, listing, number, percent, phrase, plural, since, span, spans, STATES, tabs, took, toQueue, warn, when } from "./parts.js";
 import { counted } from "./queues.js";
@@ -42,7 +42,7 @@ export const queue = {
       h("ul.tiles.states", { key: "counts", "aria-label": "Jobs by state" }, STATES.map((state) => h("li", { key: state, "data-state": state }, h("span", {}, icon(state), state), h("strong", {}, counted(queue, counts, state))))),
       card("How it does", figures(page, told, queue)),
       h("div.row", { key: "span" }, spans(query, "queues", queue)),
-      data.stats ? h("div.charts", { key: "charts" }, charts(joined(data.stats))) : null,
+      data.stats ? charts(joined(data.stats)) : null,
       data.stats ? tasks(dict(dict(data.stats).tasks)) : null,
       items(data.breakers).length ? breakers(items(data.breakers)) : null,
     ];
@@ -70,7 +70,7 @@ function figures({ data, live }, told, queue) {
   const kept = dict(told.retention);
   return facts({
     workers: found.length ? `${plural(found.length, "worker")} with ${plural(slots(found), "slot")}` : warn("none serves it"),
-    "oldest waiting job": oldest.id ? [jobLink(queue, oldest.id, "created "), when(oldest.created_at)] : data.oldest ? "none" : null,
+    "oldest waiting job": oldest.id ? [jobLink(queue, oldest.id, "created"), " ", when(oldest.created_at)] : data.oldest ? "none" : null,
     failed: percent(count(total.failed) / (count(total.failed) + count(total.completed))),
     "wait p50, p95, p99": ["p50", "p95", "p99"].map((part) => took(dict(total.wait)[part])).join(", "),
     "run p50, p95, p99": ["p50", "p95", "p99"].map((part) => took(dict(total.run)[part])).join(", "),

@@ -34,7 +34,7 @@ function put(told = {}) {
   const held = { ...told, every: seconds(told.every), jitter: seconds(told.jitter) };
   const isNew = told.name === undefined;
   const name = (values) => (isNew ? values.name.trim() : told.name);
-  const given = (values) => Object.fromEntries([...FIELDS.map(([each]) => [each, values[each]?.trim()]).filter(([, value]) => value)]);
+  const given = (values) => Object.fromEntries(FIELDS.map(([each]) => [each, values[each]?.trim()]).filter(([, value]) => value));
   const rest = { ...(told.calendar ? { calendar: told.calendar } : {}), ...(amount(told.misfire_limit) ? { misfire_limit: told.misfire_limit } : {}), version: isNew ? 0 : told.version };
   return {
     text: isNew ? "New schedule" : "Change", sure: isNew ? "Make it" : "Change it", scope: "write", method: "PUT", path: (values) => scheduleAt(name(values)), title: isNew ? "New schedule" : `Change ${told.name}`,

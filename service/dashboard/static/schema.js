@@ -51,14 +51,20 @@ export function fields(schema, value, change, problems = []) {
   return field({ schema, root: schema, path: [], value, label: "", isNeeded: true, tell, problems });
 }
 
+const pointer = (path) => `/payload${path.map((name) => `/${String(name).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("")}`;
+const within = (path) => (problem) => `${problem.pointer}/`.startsWith(`${pointer(path)}/`);
+const told = (problems) => problems.map(({ message, hint }) => alert(phrase([message, hint])));
+
+/** One field, with what the server says of it, and of what lies in it and has no field of its own. */
 function field(given) {
-  const { schema, root, path, value, label, problems } = given;
+  const { schema, root, path, value, label } = given;
   const found = plain(schema, root);
-  const at = `/payload${path.map((name) => `/${String(name).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("")}`;
-  const errors = problems.filter(({ pointer }) => pointer === at).map(({ message, hint }) => alert(phrase([message, hint])));
+  const at = pointer(path);
+  const problems = given.problems.filter(within(path));
+  const errors = told(problems);
   const hint = phrase([found.description, "default" in found ? `${write(found.default)} where it is left out` : ""]);
   const isShape = !found.isChoice && !list(found.enum).length && (found.type === "array" || (found.type === "object" && found.properties));
-  if (isShape && path.length < DEEPEST) return shape({ ...given, found, hint, errors });
+  if (isShape && path.length < DEEPEST) return shape({ ...given, found, hint, problems });
   return h("label", { key: at, class: found.type === "boolean" && given.isNeeded ? "check" : "" }, h("span", {}, label || "payload", given.isNeeded ? "" : h("small", {}, " optional")), control(given, found, errors.length > 0, at.slice(1)), hint ? h("small", {}, hint) : null, errors);
 }
 
@@ -90,16 +96,17 @@ function read(text) {
 
 /** An object with its members, or a list with its items. */
 function shape(given) {
-  const { found, value, path, label, isNeeded, tell, root, hint, errors } = given;
+  const { found, value, path, label, isNeeded, tell, root, hint, problems } = given;
   const isList = found.type === "array";
   const isThere = isList ? Array.isArray(value) : value !== null && typeof value === "object";
   const inner = (name, schema, text, needed) => field({ ...given, schema, path: [...path, name], value: dict(isList ? { ...value } : value)[name], label: text, isNeeded: needed });
   const act = (text, next, to = path) => h("button.small", { "aria-label": `${text} ${label}`, onclick: () => tell(to, next) }, text);
   const needed = new Set(list(found.required));
+  const inside = isThere ? (isList ? [...value.keys()] : Object.keys(dict(found.properties))).map((name) => within([...path, name])) : [];
   return h(path.length ? "fieldset" : "div", { class: "shape", key: path.join("/") },
     path.length ? h("legend", {}, label, isNeeded ? "" : " optional") : null,
     hint ? h("small.quiet", {}, hint) : null,
-    errors,
+    told(problems.filter((problem) => !inside.some((isIn) => isIn(problem)))),
     !isThere ? h("div.row", {}, act(isList ? "Begin the list" : "Fill in", isList ? [] : begun({ ...found, default: undefined, isNullable: false, properties: found.properties }, root) ?? {})) : isList
       ? [value.map((_, index) => h("div.item", { key: index }, inner(index, found.items ?? {}, `${label} ${index + 1}`, true), act("Take out", undefined, [...path, index]))), h("div.row", {}, act("Add one to", begun(found.items ?? {}, root), [...path, value.length]))]
       : Object.entries(dict(found.properties)).map(([name, schema]) => inner(name, schema, dict(schema).title ?? name, needed.has(name))),

@@ -1,6 +1,6 @@
 // A message from a form, and its way until it is delivered.
 
-import { field, initial, submitted, submitter, twins, unplaced } from "./action.js";
+import { field, initial, refused, submitted, submitter, twins, unplaced } from "./action.js";
 import { jobAt } from "./api.js";
 import { typed as digits, write } from "./exact.js";
 import { isSent } from "./job.js";
@@ -27,12 +27,13 @@ const typed = (name, text) => (/^workspace_?id$|^delay$/i.test(name) ? digits(te
 
 const EMPTY = new Set(["contactId", "delay"]); // left out where nothing is written
 const request = (channel) => ({
-  path: `messages/${channel}`,
+  scope: "write", path: `messages/${channel}`,
   body: (given) => write(Object.fromEntries(Object.entries(given).filter(([name, text]) => text.trim() || !EMPTY.has(name)).map(([name, text]) => [name, typed(name, text.trim())]))),
 });
 
 export function sending(_page, channel) {
   if (!FORMS[channel]) return card(`Send: ${channel}`, note("There is no form for this channel."));
+  if (refused()) return card(`Send: ${channel}`, refused());
   const { problem, sent } = page.local;
   const given = values(channel);
   const change = (name) => (event) => page.set({ [`form ${channel}`]: { ...dict(page.local[`form ${channel}`]), [name]: event.target.value } });

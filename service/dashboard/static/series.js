@@ -1,7 +1,7 @@
 // What the statistics of the API say, as series for charts.
 
 import { chart } from "./chart.js";
-import { count, dict, dicts, list, rate, took } from "./parts.js";
+import { count, dict, dicts, h, list, rate, took } from "./parts.js";
 
 const ENDS = ["completed", "failed", "cancelled", "expired", "retried"];
 
@@ -27,9 +27,9 @@ function figures(told) {
 export function charts({ times, points }) {
   const lines = (tones, valueOf) => Object.entries(tones).map(([title, tone]) => ({ title, tone, values: points.map((point) => valueOf(point, title)) }));
   const spread = (kind) => lines({ p50: "calm", p95: "active", p99: "warn" }, (point, part) => point[kind][part]);
-  return [
+  return h("div.charts", { key: "charts" },
     chart({ name: "Throughput", times, said: rate, series: lines({ completed: "good", failed: "bad", retried: "warn" }, (point, name) => point[name] / point.seconds) }),
     chart({ name: "Wait before a start", times, said: took, series: spread("wait") }),
     chart({ name: "Run", times, said: took, series: spread("run") }),
-  ];
+  );
 }

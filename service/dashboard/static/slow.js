@@ -1,11 +1,11 @@
 // Slow jobs: what runs longest now, and what ran longest in the last hour.
 
-import { at, badge, column, dicts, figure, finder, fits, jobLink, link, listing, number, queueColumn, quiet, took, when } from "./parts.js";
+import { at, badge, column, dicts, figure, finder, fits, jobLink, link, listing, plural, queueColumn, quiet, took, when } from "./parts.js";
 
 export const slow = {
   title: () => "Slow jobs",
   asks: () => ({ found: { path: "slow?limit=25", every: 3, isPage: true } }),
-  head: ({ data: { found: { complete, looked_at: looked } } }) => (complete === false ? quiet(`of the last hour only the latest ${number(looked)} records were looked at`) : null),
+  head: ({ data: { found: { complete, looked_at: looked } } }) => (complete === false ? quiet(`of the last hour only the latest ${plural(looked, "record was", "records were")} looked at`) : null),
   body({ data: { found: { running, finished } }, query }) {
     const shown = (found) => dicts(found).filter(({ job, task, queue }) => fits(query, job, task, queue));
     return [

@@ -2,7 +2,7 @@
 
 import { act, command, given, limits, resting, theQueue } from "./action.js";
 import { write } from "./exact.js";
-import { at, go, number, plural } from "./parts.js";
+import { at, go, plural } from "./parts.js";
 
 export const pause = (queue) => resting(theQueue(queue), "Pause", queue, {
   note: "No job of it starts until somebody resumes it. What runs goes on.",
@@ -31,18 +31,16 @@ export const limit = (queue, { max_waiting }) => act(theQueue(queue), "limit", {
 
 export const purge = (queue, size) => act(theQueue(queue), "purge", {
   text: "Purge", sure: `Delete ${plural(size, "job")}`, isDangerous: true, title: `Purge ${queue}`,
-  note: `${number(size)} jobs and records are deleted for good: all but those that run.`, must: queue,
+  note: `${plural(size, "job or record is", "jobs and records are")} deleted for good: all but those that run.`, must: queue,
   body: () => write({ confirm: queue }),
-  cli: () => command("queue", "purge", queue),
   done: begun,
 });
 
 export const drain = (queue, size) => act(theQueue(queue), "drain", {
   text: "Drain", isDangerous: true, title: `Drain ${queue}`,
-  note: `The ${number(size)} jobs that wait are deleted for good; tick to delete delayed and held ones, too.`, must: queue,
+  note: `The ${plural(size, "job that waits is", "jobs that wait are")} deleted for good; tick to delete delayed and held ones, too.`, must: queue,
   fields: [{ name: "delayed", label: "Delayed and held jobs, too", kind: "checkbox", value: false }],
   body: ({ delayed }) => write({ confirm: queue, delayed: Boolean(delayed) }),
-  cli: ({ delayed }) => command("queue", "drain", queue, { delayed }),
   done: begun,
 });
 

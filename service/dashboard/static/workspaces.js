@@ -1,6 +1,6 @@
 // Workspaces: how many messages each sent of late, how many failed, and how long they took.
 
-import { query as asked } from "./api.js";
+import { asked } from "./api.js";
 import { chart } from "./chart.js";
 import { sends, silent } from "./messaging.js";
 import { column, count, dict, dicts, figure, finder, fits, framed, h, meter, number, percent, rate, small, spans, table, took, waiting } from "./parts.js";

@@ -104,7 +104,15 @@ def test_a_test_that_leaves_something_behind_fails(pytester: pytest.Pytester, cu
     body, complaint = CULPRITS[culprit]
     here = Path(__file__).parent
     package = pytester.mkpydir("inner")
-    for name in ("children.py", "conftest.py", "embedded.py", "longest.py", "postgres.py", "servers.py"):
+    for name in (
+        "children.py",
+        "clusters.py",
+        "conftest.py",
+        "embedded.py",
+        "longest.py",
+        "postgres.py",
+        "servers.py",
+    ):
         (package / name).write_text((here / name).read_text())
     (package / "test_it.py").write_text(body)
     pytester.makeini(

@@ -52,7 +52,7 @@ export function progress(operation) {
     h("strong", {}, `${kind} in ${queue}`),
     h("progress", { max: count(total) || 1, value: count(filter ? looked : done), "aria-label": `${kind} in ${queue}` }),
     h("span", {}, filter ? `${number(done)} done, ${number(looked)} of ${number(total)} looked at` : `${number(done)} of ${number(total)}`, count(skipped) ? `, ${number(skipped)} skipped` : "", state === "running" ? "" : `, ${state}`),
-    state === "running" && !page.isNarrow ? button(ended(id, kind), { class: "small" }) : null,
+    state === "running" ? button(ended(id, kind), { class: "small" }) : null,
   );
 }
 

@@ -15,6 +15,9 @@ Duration = float | timedelta | str
 LONGEST_WAIT: Final = 366 * 24 * 3600.0
 """Seconds a job may be delayed: a year. A longer time is most likely in the wrong unit."""
 
+LONGEST: Final = 1_000 * 366 * 24 * 3600.0
+"""Seconds of any duration: a thousand years, so that a time plus or minus one can be told."""
+
 FORMS: Final = "write seconds, as 90 or 1.5, or a number with its unit, as 250ms, 1.5s, 5m, 24h or 7d"
 
 _TEXT: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ms|s|m|h|d)?")
@@ -22,13 +25,15 @@ _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
 def seconds_of(value: object) -> float:
-    """The seconds of a duration, from 0 on and finite.
+    """The seconds of a duration, from 0 to a thousand years.
 
     Raises ``ValueError`` with a sentence that names the forms, for whatever else is given.
     """
     seconds = _seconds(value)
     if not (math.isfinite(seconds) and seconds >= 0):
         raise ValueError(f"{as_given(value)} is not a duration: {FORMS}")
+    if seconds > LONGEST:
+        raise ValueError(f"{as_given(value)} is more than a thousand years: {FORMS}")
     return seconds
 
 

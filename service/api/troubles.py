@@ -123,7 +123,8 @@ def _of_operations(operations: Sequence[OperationRecord]) -> Iterable[Trouble]:
     stopped = [each for each in latest.values() if each.state == "stopped"]
     for each in stopped[:NAMED]:
         why = f": {each.reason}" if each.reason else ""
-        says = f"The {each.kind} in {each.queue} was stopped after {each.done:,} of {each.total:,} jobs{why}"
+        jobs = "1 job" if each.total == 1 else f"{each.total:,} jobs"
+        says = f"The {each.kind} in {each.queue} was stopped after {each.done:,} of {jobs}{why}"
         yield _told("warn", f"{says}. Mend what fails, then begin it again.", "activity")
     if (more := len(stopped) - NAMED) > 0:
         yield _told("warn", f"{more:,} more operations were stopped.", "activity")

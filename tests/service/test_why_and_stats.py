@@ -50,6 +50,7 @@ async def test_a_job_says_why_it_does_not_run_and_what_ran_is_counted(
     ("query", "code", "member"),
     [
         ("since=2d&step=1m", "window-not-kept", "oldest"), ("since=100d", "window-not-kept", "oldest"),
+        ("since=9999999999999999d", "validation", "errors"), ("since=999y", "validation", "errors"),
         ("since=soon", "validation", "errors"), ("since=2026-11-27T10:00:00", "validation", "errors"),
         ("since=1h&until=2h", "usage", "detail"), ("step=90s", "usage", "detail"), ("sinse=1h", "validation", "errors"),
     ],

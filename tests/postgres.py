@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -128,8 +129,16 @@ class Postgres:
     def _end(self, how: signal.Signals) -> None:
         process, self._process = self._process, None
         assert process is not None, "the server is not running"
+        children = psutil.Process(process.pid).children()
         process.send_signal(how)
-        process.wait(READY)
+        try:
+            process.wait(READY)
+        except subprocess.TimeoutExpired:  # whatever it waits for: nothing of it may be left
+            for each in (psutil.Process(process.pid), *children):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    each.kill()
+            process.wait()
+            raise
 
 
 @pytest.fixture(scope="session")

@@ -224,8 +224,8 @@ class Cluster(Servers):
                 self._due.clear()
                 try:
                     await self._look_on_at_one()
-                except StreamqError as error:
-                    log.debug("the map of the cluster cannot be read: %s", error)
+                except Exception as error:  # whatever a node says
+                    log.debug("the map of the cluster cannot be read: %r", error)
                 await asyncio.sleep(LOOK_AGAIN)
         finally:
             for link in self._detours.values():

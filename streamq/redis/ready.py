@@ -21,7 +21,7 @@ async def wait_ready(servers: Servers, timeout: float) -> None:
     ``timeout`` seconds are over, and ``Rejected`` at once when a server refuses us.
     """
     await asyncio.gather(*[_wait_ready(server, timeout) for server in servers.all])
-    await servers.prepare()
+    await _insisted(servers.prepare, timeout)
 
 
 async def begin_when_ready(servers: Servers, timeout: float, begin: Callable[[], Awaitable[object]]) -> None:
@@ -57,22 +57,28 @@ def _pauses() -> Iterator[float]:
         pause = min(2 * pause, 2.0)
 
 
-async def _wait_ready(server: Server, timeout: float) -> object:
-    link, pauses = Link(server, "streamq-ready"), _pauses()
-    deadline = asyncio.get_running_loop().time() + timeout
+async def _wait_ready(server: Server, timeout: float) -> None:
+    link = Link(server, "streamq-ready")
     try:
-        while True:
-            try:
-                async with asyncio.timeout_at(deadline):
-                    return await link.call("PING")
-            except Rejected:
-                raise
-            except (Unavailable, TimeoutError) as error:
-                pause = next(pauses)
-                if asyncio.get_running_loop().time() + pause > deadline:
-                    raise Unavailable(
-                        f"no server was ready within {timeout:g} s: {str(error) or 'timed out'}"
-                    ) from error
-            await asyncio.sleep(pause)
+        await _insisted(lambda: link.call("PING"), timeout)
     finally:
         await link.close()
+
+
+async def _insisted(ask: Callable[[], Awaitable[object]], timeout: float) -> None:
+    """Ask until there is an answer. Raises the last ``Unavailable``, and ``Rejected`` at once."""
+    pauses, deadline = _pauses(), asyncio.get_running_loop().time() + timeout
+    while True:
+        try:
+            async with asyncio.timeout_at(deadline):
+                await ask()
+                return
+        except Rejected:
+            raise
+        except (Unavailable, TimeoutError) as error:
+            pause = next(pauses)
+            if asyncio.get_running_loop().time() + pause > deadline:
+                raise Unavailable(
+                    f"no server was ready within {timeout:g} s: {str(error) or 'timed out'}"
+                ) from error
+        await asyncio.sleep(pause)

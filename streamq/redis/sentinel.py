@@ -169,8 +169,8 @@ class WatchedServer(Server):
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(LOOK):
                         await subscriber.receive()
-        except StreamqError as error:
-            log.debug("%s is not listened to: %s", place, error)
+        except Exception as error:  # whatever a Sentinel says
+            log.debug("%s is not listened to: %r", place, error)
         finally:
             await subscriber.close()
             await asking.close()

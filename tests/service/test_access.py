@@ -35,6 +35,7 @@ async def asked(service: Service, method: str, path: str, **headers: str) -> int
     where = (
         path.replace("{queue}", "send-sms-queue")
         .replace("{id}", "1-0")
+        .replace("{operation}", "send-sms-queue.1")
         .replace("{file}", "app.js")
         .replace("{group}", "66338")
         .replace("{name}", "x")
@@ -91,7 +92,7 @@ def test_only_an_admin_steers_queues_and_empties_them() -> None:
         ("POST", "/api/v1/shared-limits/{name}/pause"),
         ("POST", "/api/v1/shared-limits/{name}/resume"),
         ("POST", "/api/v1/queues/{queue}/jobs/bulk"),
-        ("POST", "/api/v1/operations/{id}/cancel"),
+        ("POST", "/api/v1/operations/{operation}/cancel"),
         *(("POST", f"/api/v1/workers/{{id}}/{act}") for act in ("quiet", "resume", "stop")),
     }
 

@@ -47,6 +47,7 @@ async def asked(service: Service, method: str, path: str, **headers: str) -> tup
     where = (
         path.replace("{queue}", "send-sms-queue")
         .replace("{id}", "1-0")
+        .replace("{operation}", "send-sms-queue.1")
         .replace("{provider}", "twilio")
         .replace("{token}", "t.t")
         .replace("{file}", "app.js")

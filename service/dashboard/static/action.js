@@ -6,10 +6,9 @@
 //   check(values) throws for what cannot be sent
 //   cli(values)   the same on the command line
 //   title, note   what the dialog says before; a note may depend on the values
-//   prepare(values)  finds out, while the dialog is open, what must be known before it is done: values.found
+//   prepare(values)  finds out what must be known before it is done: values.found
 //   fields        what is asked: { name, label, kind, value, options, required, hint }
-//   must          a text to be typed before, for what cannot be undone
-//   isDangerous   what cannot be undone
+//   must          a text to be typed before; isDangerous: for what cannot be undone
 //   send(values)  does it where it is no request of its own
 //   done          what is said then, a text or a tree; also as done(answer), which may do something
 
@@ -56,7 +55,7 @@ export const theSchedule = (name) => thing(api.scheduleAt(name), "schedule", nam
 export const theWorker = (name) => thing(api.workerAt(name), "workers", name);
 export const theOperation = (id) => thing(`operations/${encodeURIComponent(id)}`, "operation", id);
 
-/** An act by its word on the command line, which is also the end of its path; a request with another method is to the thing itself. */
+/** An act by its word on the command line, also the end of its path; with another method it is to the thing itself. */
 export const act = ({ path, words: [noun, ...names] }, word, more) => ({
   path: more.method ? path : `${path}/${word}`,
   cli: (values) => command(noun, word, ...names, given(values)),

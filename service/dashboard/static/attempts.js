@@ -1,4 +1,4 @@
-// The life of a job on a line: how long it waited, each attempt, and the time between two.
+// The life of a job on a line: its wait, each attempt, and the time between two.
 
 import { dicts, h, quiet, took, when, YET } from "./parts.js";
 

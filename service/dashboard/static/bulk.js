@@ -1,4 +1,4 @@
-// What is done to many jobs at once: all that a filter means, counted first, in the background with its progress.
+// What is done to many jobs at once: counted first, in the background, with its progress.
 
 import { act, button, command, given, REASON, theOperation } from "./action.js";
 import * as api from "./api.js";

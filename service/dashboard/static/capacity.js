@@ -1,4 +1,4 @@
-// What the present load takes, planned by whoever is installed for it, and how far the workers of now reach.
+// What the present load takes, and how far the workers of now reach.
 
 import { field } from "./action.js";
 import { asked } from "./api.js";

@@ -1,5 +1,5 @@
-// Charts: lines over time with axes that have units, gaps as gaps, values under the pointer or the arrow keys, a part of the
-// time seen larger, marks where another version began, and the same as a table.
+// Charts: lines over time, gaps as gaps, values under the pointer or the arrow keys, a part of the time seen larger, marks
+// where another version began, and the same as a table.
 
 import { page } from "./page.js";
 import { amount, ask, clock, column, dict, empty, figure, h, short, table } from "./parts.js";

@@ -1,4 +1,4 @@
-// Deliveries: what is known of messages beyond this service, and the unknown ones, which a person settles.
+// Deliveries: what is known of messages beyond this service; a person settles the unknown ones.
 
 import { button } from "./action.js";
 import { jobAt } from "./api.js";

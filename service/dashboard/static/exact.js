@@ -1,4 +1,4 @@
-// JSON with numbers of any size: what a number of JavaScript would round, or write otherwise, is kept as its text.
+// JSON with numbers of any size: what JavaScript would round, or write otherwise, is kept as its text.
 
 const LARGE = 300_000; // characters; a larger document is read without a look at each number where none of it is too long
 

@@ -1,4 +1,4 @@
-// What is wrong, in words, the worst first: from what the API tells of queues, workers, statistics and schedules.
+// What is wrong, in words, the worst first.
 
 import { age, at, count, dict, list, number, percent, plural, span } from "./parts.js";
 

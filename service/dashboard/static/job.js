@@ -10,7 +10,7 @@ import { page } from "./page.js";
 import { timeline } from "./attempts.js";
 import { amount, at, badge, card, clock, dict, dicts, empty, ENDED, facts, h, jobLink, link, list, note, number, once, percent, phrase, plural, queueLink, quiet, since, toQueue, when, YET } from "./parts.js";
 
-/** Whether a message may have left: only then something is known of its delivery. A reply of a model has none. */
+/** Whether a message may have left: only then something is known of its delivery. */
 export const isSent = (queue, job) => dict(job).attempt > 0 && page.channels.some(({ name, queues }) => name !== "ai" && list(queues).includes(queue));
 
 export const job = {

@@ -1,4 +1,4 @@
-// The jobs of a queue: a state, a filter, columns of the payload, pages, and what may be done to all that are meant.
+// The jobs of a queue: a state, a filter, columns, pages, acts on all that are meant.
 
 import { asked, queueAt } from "./api.js";
 import { button, field } from "./action.js";

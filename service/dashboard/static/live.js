@@ -1,4 +1,4 @@
-// The live counts: what the server last told of queues, pauses and workers, how old that is, and what changed of late.
+// The live counts: what the server last told, how old that is, and what changed of late.
 
 import { dict, list } from "./format.js";
 import { follow } from "./stream.js";

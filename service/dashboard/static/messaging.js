@@ -1,4 +1,4 @@
-// Messages: a page for each channel to send one and follow it, the deliveries that nobody knows of, and the opt-outs.
+// Messages: a page for each channel, the deliveries that nobody knows of, and the opt-outs.
 
 import { asked } from "./api.js";
 import { button } from "./action.js";

@@ -1,4 +1,4 @@
-// A new job: its task, a form for its payload beside the same as JSON, the options, and the twins for a terminal.
+// A new job: a form for its payload beside the same as JSON, options, and twins for a terminal.
 
 import { command, field, refused, submitted, submitter, twins, unplaced } from "./action.js";
 import { queueAt } from "./api.js";
@@ -15,7 +15,10 @@ const WHOLE = new Set(["attempts", "units"]);
 
 const known = () => items(page.data.tasks);
 /** The task that is chosen: of one name there may be one in each queue. */
-const present = () => known().filter(({ name }) => name === page.query.task).sort((one, other) => (other.queue === page.query.queue) - (one.queue === page.query.queue))[0] ?? {};
+function present() {
+  const named = known().filter(({ name }) => name === page.query.task);
+  return named.find(({ queue: of }) => of === page.query.queue) ?? named[0] ?? {};
+}
 /** The schema that makes a form; of one that allows anything, nobody can. */
 function form() {
   const { type = "object", properties, $ref, anyOf, enum: values } = dict(present().schema);

@@ -2,9 +2,9 @@
 //   title(page)   the title, which is the heading too; way(page) stands above it, head(page) beside it
 //   asks(page)    what it needs: { jobs: { path, every, queue } }, seconds between two looks; with `queue` also when the
 //                 counts of that queue change; `maybe` where there may be none, `isShown` where the view says why not,
-//                 `isPage` where there is no page without it, `isPlace` where there is none if it is not found
+//                 `isPage` where there is no page without it, `isPlace` if it is not found
 //   body(page)    the tree of what is shown
-// It is drawn again after every answer, every event and each second; elements that stay the same are left alone.
+// It is drawn again after every answer, every event and each second.
 
 import * as api from "./api.js";
 import { dict, list } from "./format.js";

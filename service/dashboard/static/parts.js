@@ -1,5 +1,4 @@
-// The parts that all pages are made of: cards, tables, facts, links to what is told of; and with them, for one import, how
-// numbers, times, states and addresses are written.
+// The parts that all pages are made of: cards, tables, facts, links; and, for one import, how values are written.
 
 import { items, list, NONE, number, phrase, since } from "./format.js";
 import { page } from "./page.js";

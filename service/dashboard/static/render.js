@@ -14,7 +14,7 @@ const USUAL = { button: { type: "button" }, input: { autocomplete: "off" } };
 
 const isGiven = (child) => child != null && typeof child !== "boolean";
 
-/** h("p.note", { key: 1 }, "text", h("b")): a tag with classes, attributes, listeners ("onclick"), a "key" among its siblings, and children. */
+/** h("p.note", { key: 1 }, "text", h("b")): a tag with classes, attributes, listeners, a key among siblings, and children. */
 export function h(name, props, ...children) {
   const [tag, ...classes] = name.split(".");
   return { tag, props: classes.length ? { class: classes.join(" "), ...props } : (props ?? {}), key: props?.key, children: children.flat(Infinity).filter(isGiven) };

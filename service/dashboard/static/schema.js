@@ -45,7 +45,7 @@ function changed(value, [name, ...rest], next) {
   return made;
 }
 
-/** Fields for a value. `change(value)` hears of the next one; `problems` are errors of the server with their pointers. */
+/** Fields for a value. `change(value)` hears of the next one; `problems` are errors of the server. */
 export function fields(schema, value, change, problems = []) {
   const tell = (path, next) => change(path.length ? changed(value, path, next) : next);
   return field({ schema, root: schema, path: [], value, label: "", isNeeded: true, tell, problems });

@@ -12,7 +12,7 @@ export function joined(document) {
   return { times: points.map(({ at }) => at), step: count(document.step) || 60, points: points.map((told, index) => ({ ...figures(told), seconds: seconds[index] })), total: figures(dict(document.total)) };
 }
 
-/** How many seconds each step is long: the last one is not over, and what was done in it would look like a fall. */
+/** How many seconds each step is long: the last one is not over, and would look like a fall. */
 export function lengths({ points, step, until }) {
   const whole = count(step) || 60;
   return list(points).map((point) => Math.max(1, Math.min(whole, (Date.parse(until) - Date.parse(dict(point).at)) / 1000) || whole));

@@ -1,4 +1,4 @@
-// Who works: what each worker serves, how many of its slots are busy and with what, how it does, and what it tells.
+// Who works: what each worker serves, what it runs, how it does, and what it tells.
 
 import { act, button, theWorker } from "./action.js";
 import { workerAt } from "./api.js";

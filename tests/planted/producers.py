@@ -196,8 +196,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a refused login is tried at the next address and again",
         "streamq/redis/ready.py",
-        "            except Rejected:\n                raise\n            except (",
-        "            except (",
+        "        except Rejected:\n            raise\n        except (",
+        "        except (",
         "tests/engine/test_connections.py::test_a_wrong_password_is_told_at_once_without_the_password",
     ),
     Fault(

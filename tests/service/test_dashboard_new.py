@@ -136,7 +136,7 @@ async def test_whatever_the_server_refuses_of_a_payload_is_said(
     page: Page, orders: Service, task: str, payload: str, said: str
 ) -> None:
     await page.open(f"{orders.url}/#/new?task={task}")
-    await page.until("document.querySelector('#new .shape, #new label')")
+    await page.until("document.querySelector('#new [name^=payload]')")
     await page.fill("raw", payload)
     await page.click("Enqueue")
     await page.shows(said, "#new")

@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 import redis
 
-from streamq import App, Worker
+from streamq import App, Rejected, Worker
 from streamq.model.envelope import New
 from streamq.model.headers import id_of
 from streamq.model.keys import APP_KEYS, GROUP, QUEUE_KEYS, TOGETHER, Key, Keys
 from streamq.model.outcomes import COMPLETED, FAILED, MARKS
 from streamq.redis.links import Links
+from streamq.redis.thread_link import ThreadLink
 from streamq.store.producers import Batch
 from streamq.store.store import Store
 
@@ -101,6 +102,16 @@ async def working(app: App, **options: Any) -> AsyncIterator[Worker]:
         if not worker._stop.is_set():
             worker.stop()
         await run
+
+
+async def refused(url: str, said: str) -> None:
+    """An address that is of the wrong kind is refused in these words, in the event loop and in a thread."""
+    async with App(redis_url=url) as app:
+        with pytest.raises(Rejected, match=said):
+            await app.enqueue("q", "t", 1)
+        thread = ThreadLink(app.client.store.servers.home, "thread")
+        with pytest.raises(Rejected, match=said):
+            await asyncio.to_thread(thread.connect)
 
 
 async def until(met: Callable[[], Any | Awaitable[Any]], seconds: float = 10.0) -> Any:

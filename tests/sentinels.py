@@ -68,11 +68,6 @@ class Watched:
         """Whether a switch could begin."""
         return all(sentinel.knows(len(self.servers) - 1, 2) for sentinel in self.sentinels)
 
-    def switch(self) -> None:
-        """What an operator does before work on the primary: one of the replicas takes over."""
-        with self.sentinels[0].client() as client:
-            client.execute_command("SENTINEL", "FAILOVER", NAME)
-
     def __enter__(self) -> Self:
         quick = ["--repl-diskless-sync-delay", "0"]
         for _ in range(self._replicas + 1):  # one after another, or two may be given the same free port

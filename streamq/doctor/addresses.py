@@ -14,6 +14,7 @@ from streamq.doctor.causes import Cause, cause_of
 from streamq.doctor.finding import Finding, Verdict
 from streamq.errors import Rejected
 from streamq.redis.probe import probe
+from streamq.redis.replies import greeting_in
 from streamq.redis.server import Search, Server
 from streamq.redis.wire import drop
 from streamq.settings.location import Location
@@ -77,7 +78,7 @@ _ANSWERS: Final = {"no-snapshot", "out-of-memory", "read-only"}
 async def _asked(server: Server, connection: Any, met: Met) -> Met:
     """Ask a server that we are connected to. Raises its refusal."""
     told = await probe(connection)
-    met = replace(met, seconds=told.seconds, replica=told.is_replica)
+    met = replace(met, seconds=told.seconds, replica=greeting_in(told.hello).is_replica)
     try:
         server.objection(told.hello)
     except Rejected as error:

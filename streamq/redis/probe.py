@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from streamq.model.clock import monotonic
-from streamq.redis.replies import greeting_in, info_in
+from streamq.redis.replies import info_in
 
 TRIAL: Final = "#!lua\nreturn 1"
 """A script that may write and does not: a server that takes no jobs refuses it, and says why."""
@@ -18,7 +18,6 @@ class Told(NamedTuple):
     """How long the first answer took."""
     hello: object
     """What it answered to HELLO."""
-    is_replica: bool
     info: dict[str, str]
     """What INFO says; empty where our user may not ask."""
     refusal: Exception | None
@@ -34,7 +33,7 @@ async def probe(connection: Any) -> Told:
     info = await _tried(connection, "INFO")
     trial = await _tried(connection, "EVAL", TRIAL, 0)
     refusal = next((said for said in (ping, trial) if isinstance(said, Exception)), None)
-    return Told(seconds, hello, greeting_in(hello).is_replica, info_in(info), refusal)
+    return Told(seconds, hello, info_in(info), refusal)
 
 
 async def _tried(connection: Any, *command: Any) -> Any:

@@ -28,7 +28,7 @@ Command = Callable[[Lanes], tuple[Any, ...]]
 
 
 class Waiting:
-    """What one worker waits for. ``read`` makes the command that reads lanes of one queue without waiting."""
+    """What one worker waits for, in queues of several servers."""
 
     def __init__(self, access: Access, links: Links, worker: str) -> None:
         self._access, self._links, self._worker = access, links, worker
@@ -44,6 +44,7 @@ class Waiting:
     async def wait(self, places: Sequence[QueueLane], seconds: float, read: Command) -> dict[Lanes, Any]:
         """The replies to the reads of lanes, for queues in which there was something, or that were refused.
 
+        ``read`` makes the command that reads the lanes of one queue without waiting.
         Empty when nothing came within so many seconds, or ``wake`` was called.
         """
         lanes: dict[str, Lanes] = {}

@@ -9,14 +9,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 
-from streamq import App, Rejected, Unavailable
+from streamq import App, Unavailable
 from streamq.doctor import examine
 from streamq.model.keys import TOGETHER
 from streamq.model.slots import slot_of
-from streamq.redis.thread_link import ThreadLink
 
 from ..clusters import Cluster
-from ..rig import ON_ONE_SERVER, QUICK, until, working
+from ..rig import ON_ONE_SERVER, QUICK, refused, until, working
 from ..servers import Server, binary_of
 
 QUEUES = "abcdef"
@@ -176,12 +175,7 @@ async def test_the_wrong_kind_of_address_is_told_in_one_sentence(
         (f"redis+cluster://127.0.0.1:{alone.port}", "it is a server of its own"),
         (f"redis://127.0.0.1:{cluster.nodes[0].port}", "it is a node of a cluster"),
     ]:
-        async with App(redis_url=url) as app:
-            with pytest.raises(Rejected, match=said):
-                await app.enqueue("q", "t", 1)
-            thread = ThreadLink(app.client.store.servers.home, "thread")
-            with pytest.raises(Rejected, match=said):
-                await asyncio.to_thread(thread.connect)
+        await refused(url, said)
 
 
 @ON_ONE_SERVER

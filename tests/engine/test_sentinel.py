@@ -15,7 +15,7 @@ from streamq.redis.link import Link
 from streamq.redis.server import Search
 from streamq.redis.thread_link import ThreadLink
 
-from ..rig import ON_ONE_SERVER, QUICK, until, working
+from ..rig import ON_ONE_SERVER, QUICK, refused, until, working
 from ..sentinels import NAME, Watched
 from ..servers import Server, binary_of
 
@@ -144,12 +144,7 @@ async def test_a_wrong_address_is_told_in_one_sentence(start: Callable[..., Watc
         (f"redis+sentinel://127.0.0.1:{watched.primary.port}/{NAME}", "neither a Sentinel nor"),
         (f"redis://{watched.hosts.split(',')[0]}", "it is a Sentinel"),
     ]:
-        async with App(redis_url=url) as app:
-            with pytest.raises(Rejected, match=said):
-                await app.enqueue("q", "t", 1)
-            thread = ThreadLink(app.client.store.servers.home, "thread")
-            with pytest.raises(Rejected, match=said):
-                await asyncio.to_thread(thread.connect)
+        await refused(url, said)
 
 
 @ON_ONE_SERVER

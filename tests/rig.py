@@ -19,7 +19,7 @@ from streamq.model.keys import APP_KEYS, GROUP, QUEUE_KEYS, TOGETHER, Key, Keys
 from streamq.model.outcomes import COMPLETED, FAILED, MARKS
 from streamq.redis.links import Links
 from streamq.redis.thread_link import ThreadLink
-from streamq.store.producers import Batch
+from streamq.store.batch import Batch
 from streamq.store.store import Store
 
 from .servers import KINDS, Server

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from streamq.model.job_record import Counts
-from streamq.model.keys import GROUP, is_name
+from streamq.model.keys import GROUP
+from streamq.model.names import is_name
 from streamq.model.shown import shown
 from streamq.redis import scripts
 from streamq.redis.answers import is_of_another_type, translate

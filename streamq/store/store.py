@@ -18,6 +18,7 @@ from streamq.store.group import Groups
 from streamq.store.jobs import Jobs
 from streamq.store.operations import Operations
 from streamq.store.outcomes import Outcomes
+from streamq.store.partitions import PartitionStore
 from streamq.store.producers import Producers
 from streamq.store.queues import Queues
 from streamq.store.records import RecordsStore
@@ -50,6 +51,7 @@ class Store(Access):
         self, servers: Servers, settings: Settings, known: Callable[[JobRecord], JobRecord] = lambda job: job
     ) -> None:
         super().__init__(servers, settings)
+        self.partition = PartitionStore(self)
         self.producers = Producers(self)
         self.delivery = Delivery(self)
         self.outcomes = Outcomes(self)
@@ -68,8 +70,8 @@ class Store(Access):
         self.explanations = Explanations(self, self.workers, self.statistics, known)
         self.queues = Queues(self)
         self.steering = SteeringStore(self)
-        self.groups = Groups(self)
         self.shared_limits = SharedLimits(self)
+        self.groups = Groups(self, self.shared_limits)
         self.trail = Trail(self)
         self.records = RecordsStore(self)
         self.operations = Operations(self, known)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from streamq.errors import Rejected, StreamqError
 from streamq.model import codec
-from streamq.model.keys import is_name
+from streamq.model.names import is_name
 from streamq.model.worker_info import WorkerInfo, WorkerNote
 from streamq.model.worker_load import RunningJob, WorkerLoad
 from streamq.redis import scripts

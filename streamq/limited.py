@@ -10,10 +10,11 @@ from streamq.breaker import CircuitBreaker
 from streamq.durations import Duration
 from streamq.errors import UsageError
 from streamq.group import UNSAID, Group, limit_queue
-from streamq.merging import groups_together, one_breaker, shares
+from streamq.merging import groups_together, one_breaker
 from streamq.model.breaker_status import BreakerStatus
 from streamq.model.group_status import GroupStatus
 from streamq.model.limit import NOT_TOLD, Breaker, Rate, Told, Turns, Unlimited, scope_of_task
+from streamq.model.partitions import shares
 from streamq.model.shown import as_given
 from streamq.options import wrong_task_name
 from streamq.partitioned import Partitioned

@@ -173,11 +173,6 @@ def one_breaker(of_each: Sequence[BreakerStatus]) -> BreakerStatus:
     )
 
 
-def shares(whole: int, count: int) -> list[int]:
-    """A number as so many parts, as equal as can be."""
-    return [whole // count + (n < whole % count) for n in range(count)]
-
-
 def by_queue(names: Iterable[str]) -> dict[str, list[str]]:
     """Partitions by their queues."""
     found: dict[str, list[str]] = {}

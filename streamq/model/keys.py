@@ -12,7 +12,7 @@ from typing import Any, Final, overload
 
 from streamq.errors import ConfigurationError
 from streamq.model.lanes import ALONE, BY_PRIORITY, GATE, LANES, READY
-from streamq.model.names import NAME_FORM, is_name, is_partition
+from streamq.model.names import NAME_FORM, is_partition
 from streamq.model.shown import as_given
 
 GROUP: Final = "workers"
@@ -268,7 +268,7 @@ class Keys:
     )
 
     def __init__(self, prefix: str, queue: str, *, sharded: bool = False) -> None:
-        if not (is_name(queue) or is_partition(queue)):
+        if not is_partition(queue):
             raise ConfigurationError(f"{as_given(queue)} cannot name a queue: {NAME_FORM}")
         of = f"{prefix}:{{{queue}}}:"
         self.queue = queue

@@ -19,5 +19,5 @@ def is_name(text: object) -> bool:
 
 
 def is_partition(text: object) -> bool:
-    """Whether it may name a partition (``model.places``), as those of a queue that has one do not."""
-    return isinstance(text, str) and is_numbered(text) and is_name(queue_of(text))
+    """Whether it may name a partition (``model.places``): the first one is named as its queue."""
+    return isinstance(text, str) and (is_name(text) or (is_numbered(text) and is_name(queue_of(text))))

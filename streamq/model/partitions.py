@@ -42,14 +42,22 @@ class Partitions:
         return tuple(partition(queue, number) for number in range(self.reach))
 
     @property
+    def is_changing(self) -> bool:
+        """Whether there is anything left to do of the last change."""
+        return self.phase != "settled" or self.reach > self.count
+
+    @property
     def is_whole(self) -> bool:
         """Whether the queue is as one that never had partitions."""
         return self == WHOLE
 
+    had: int = 1
+    """How many there were before the last change, those that were draining among them."""
+
     def changed(self, count: int, *, told: bool) -> Partitions:
         """These with another count: what begins then."""
         reach = max(self.reach, count)
-        return Partitions(count, reach, self.count, self.generation + 1, "closing", told)
+        return Partitions(count, reach, self.count, self.generation + 1, "closing", told, had=self.reach)
 
     @property
     def is_first(self) -> bool:
@@ -84,3 +92,8 @@ def checked_count(count: Any) -> int:
     raise ConfigurationError(
         f"partitions={as_given(count)} is not possible: use a whole number from 1 to {MOST}"
     )
+
+
+def shares(whole: int, count: int) -> list[int]:
+    """A number as so many parts, as equal as can be."""
+    return [whole // count + (n < whole % count) for n in range(count)]

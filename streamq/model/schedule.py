@@ -20,7 +20,7 @@ from streamq.model.calendars import WITHIN, YEARS, Calendar, Closed, Closing
 from streamq.model.clock import to_ms
 from streamq.model.cron import CronLine, Occurrence, zone_of
 from streamq.model.lanes import NORMAL
-from streamq.model.names import is_name, is_partition
+from streamq.model.names import is_partition
 from streamq.times import rfc3339
 
 Overlap = Literal["skip", "queue", "allow"]
@@ -127,11 +127,7 @@ class Schedule:
         """Where it is on its way to, by what is kept. Raises ``ValueError`` for what is no schedule."""
         line, _, _ = raw.partition(b"\n")
         said = codec.loads(line).get("moving")
-        if not (
-            isinstance(said, list)
-            and len(said) == len(Moving._fields)
-            and (is_name(said[0]) or is_partition(said[0]))
-        ):
+        if not (isinstance(said, list) and len(said) == len(Moving._fields) and is_partition(said[0])):
             return None
         return Moving(said[0], said[1] if isinstance(said[1], int) else None)
 

@@ -16,16 +16,20 @@ from streamq.errors import StreamqError
 from streamq.model.clock import monotonic
 from streamq.model.names import is_partition
 from streamq.model.partitions import WHOLE, Partitions, read
-from streamq.model.places import WITHIN, anchor, home, number_of, partition, queue_of
+from streamq.model.places import WITHIN, anchor, home, number_of, queue_of
 from streamq.model.schedule import group_in
 from streamq.noun_errors import PartitionsChanging
 from streamq.redis import scripts
 from streamq.redis.link import Link
 from streamq.redis.replies import pairs
 from streamq.store.access import Access
+from streamq.store.group import Groups
+from streamq.store.inheriting import inherit
 
 FRESH: Final = 1.0
 """Seconds for which what was read is taken to be so, by who looks at queues. Producers are told by the scripts."""
+RETIRED: Final = 86_400
+"""Seconds for which partitions beyond the count stay: longer than any producer may repeat a call."""
 SCANNED: Final = 500
 """Jobs that one call looks at: about half a millisecond of the server's time."""
 
@@ -33,8 +37,8 @@ SCANNED: Final = 500
 class PartitionStore:
     """Commands: a number of partitions is told, and what follows from that. Queries: the partitions of queues."""
 
-    def __init__(self, access: Access) -> None:
-        self._access = access
+    def __init__(self, access: Access, groups: Groups) -> None:
+        self._access, self._groups = access, groups
         self._read_at = 0.0
 
     # -- queries --------------------------------------------------------------------------------------------
@@ -101,8 +105,10 @@ class PartitionStore:
         text, its = await self._read(queue)
         if its.phase != "closing":
             return its
-        old = [partition(queue, number) for number in range(max(its.was, its.reach))]
+        names = list(its.names(queue))
+        old = names[: its.had]
         async with self._access.pool.links() as links:
+            await inherit(self._access, self._groups, links, names, names[its.had :])
             calls: list[tuple[Any, Sequence[Any]]] = [
                 (self._access.keys(name), (its.generation,)) for name in old
             ]
@@ -164,13 +170,39 @@ class PartitionStore:
         if its.phase == "closing":
             return await self.settled_or_moving(queue)
         if its.phase != "moving":
-            return its
+            return await self._drain(queue, text, its) if its.reach > its.count else its
         stay = 0
         async with self._access.pool.links() as links:
             for name in its.names(queue):
                 stay += await self._let_go(links.of(name), name)
         if not stay:
             await self._write(queue, text, replace(its, phase="settled", was=its.count))
+        return self.known(queue)
+
+    async def _drain(self, queue: str, text: bytes, its: Partitions) -> Partitions:
+        """Those beyond the count are served for a day after they are empty: by then nobody sends there any more."""
+        async with self._access.pool.links() as links:
+            clock = await links.home.call("TIME")
+            now, beyond = int(clock[0]), its.names(queue)[its.count :]
+            commands = [
+                (
+                    "EXISTS",
+                    *self._access.keys(name).lanes,
+                    self._access.keys(name).parked,
+                    self._access.keys(name).finished,
+                    self._access.keys(name).schedules,
+                )
+                for name in beyond
+            ]
+            sizes = await links.commands(beyond, commands)
+        drained = 0 if any(sizes) else its.drained or now
+        if drained and now - drained > RETIRED:
+            its = replace(its, reach=its.count, drained=0)
+        elif drained == its.drained:
+            return its
+        else:
+            its = replace(its, drained=drained)
+        await self._write(queue, text, its)
         return self.known(queue)
 
     async def _let_go(self, link: Link, name: str) -> int:

@@ -51,7 +51,6 @@ class Store(Access):
         self, servers: Servers, settings: Settings, known: Callable[[JobRecord], JobRecord] = lambda job: job
     ) -> None:
         super().__init__(servers, settings)
-        self.partition = PartitionStore(self)
         self.producers = Producers(self)
         self.delivery = Delivery(self)
         self.outcomes = Outcomes(self)
@@ -72,6 +71,7 @@ class Store(Access):
         self.steering = SteeringStore(self)
         self.shared_limits = SharedLimits(self)
         self.groups = Groups(self, self.shared_limits)
+        self.partition = PartitionStore(self, self.groups)
         self.trail = Trail(self)
         self.records = RecordsStore(self)
         self.operations = Operations(self, known)

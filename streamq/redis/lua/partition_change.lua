@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- How many partitions a queue has is told, where it is still as it was read.
 -- keys: partitions
 -- arguments:

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- A partition is closed to producers that do not know of a change yet, for jobs that have their home by group or key.
 -- keys: placing
 -- arguments:

@@ -1,4 +1,4 @@
-#!lua flags=no-writes
+#!lua flags=no-writes,allow-oom
 -- The first levels of the groups of a page of the jobs that are parked: delayed, held, and those in lines.
 -- keys: parked
 -- arguments:

@@ -43,7 +43,7 @@ class CircuitBreaker:
         return one_breaker(await each(lambda name: groups.breaker(name, self.scope), await self._names()))
 
     async def _names(self) -> tuple[str, ...]:
-        return await self._client.store.partition.of(self.queue)
+        return await self._client.partition_names(self.queue)
 
     async def open(
         self, reason: str = "", *, until: Duration | datetime | None = None, by: str = ""

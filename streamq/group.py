@@ -109,7 +109,7 @@ class Group:
 
     async def _names(self) -> tuple[str, ...]:
         """The partitions of its queue: what is told of a group is told to all, as it may move."""
-        return await self._client.store.partition.of(self.queue)
+        return await self._client.partition_names(self.queue)
 
     def _refuse_every(self, done: str) -> None:
         if self.name in EVERY:
@@ -134,7 +134,7 @@ async def tell(
     if not parts:
         raise InvalidLimit("limit", f"say what is limited: {', '.join(given)}")
     told = NOT_TOLD
-    for name in reversed(await client.store.partition.of(queue)):
+    for name in reversed(await client.partition_names(queue)):
         told = await client.store.groups.limit(name, scope, parts)
         client.store.producers.plain.forget(name)
     said: dict[str, Any] = {name: "none" if value is None else str(value) for name, value in parts.items()}

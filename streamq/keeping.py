@@ -22,11 +22,7 @@ async def keep(client: Client, queue: str, task: str | None, told: Mapping[str, 
             raise UsageError(problem)
     if not told:
         return
-    kept, store, names = kept_of(told), client.store.retention, await client.store.partition.of(queue)
-    if len(names) > 1:
-        for part in ("completed", "failed"):  # a number is of all of them together
-            if getattr(kept, part) is not None:
-                kept = replace(kept, **{part: -(-getattr(kept, part) // len(names))})
+    kept, store, names = kept_of(told), client.store.retention, await client.partition_names(queue)
     if task is None:
         fields: dict[str, Any] = {name: field_of(name, getattr(kept, name)) for name in told}
     else:
@@ -45,7 +41,7 @@ async def remove(client: Client, queue: str, *, purge: bool) -> None:
         raise UsageError(
             f"purge={as_given(purge)} is not possible: use True to delete all that is in it, or False"
         )
-    store, names = client.store, await client.store.partition.of(queue)
+    store, names = client.store, await client.partition_names(queue)
     serving = {info.name for info in await store.workers.listed() if not set(info.queues).isdisjoint(names)}
     for name in names:
         serving |= {*await store.workers.named(name)}

@@ -89,7 +89,7 @@ class Looking:
 
     async def _names(self, queues: Iterable[str] | None = None) -> list[str]:
         """The partitions of these queues, by default of all."""
-        return await self.client.store.partition.of_each(await self.queues() if queues is None else queues)
+        return [*await self.client.partition_names(*(await self.queues() if queues is None else queues))]
 
     async def find(self, job_id: str) -> list[JobRecord]:
         """The jobs of an id, whatever their queue: none, or one as a rule.

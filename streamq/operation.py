@@ -49,7 +49,7 @@ class Operation:
         return as_one(found)
 
     async def _names(self) -> tuple[str, ...]:
-        return await self._client.store.partition.of(self.queue)
+        return await self._client.partition_names(self.queue)
 
     async def cancel(self) -> OperationRecord:
         """End it where it is; what it has done stays done. One that was cancelled already stays as it is.

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from streamq.audited import note
 from streamq.client.client import Client
-from streamq.errors import UsageError
+from streamq.errors import ConfigurationError, UsageError
 from streamq.model.partitions import Partitions, checked_count
 from streamq.model.places import place_of
 from streamq.model.shown import as_given
@@ -30,10 +30,13 @@ class Partitioned:
         """Say how many partitions it has, 1 to 64: for all processes, whatever code says, and while jobs come and run.
 
         More hold at once for new jobs; a group, and a unique key, keeps its partition until none of its jobs is left
-        there. Of fewer, those beyond get no new jobs, and are served until they are empty. Raises
-        ``ConfigurationError`` for any other number, and ``PartitionsChanging`` while another change goes on.
+        there. Of fewer, those beyond get no new jobs, and are served until they are empty. Raises ``UsageError`` for
+        any other number, and ``PartitionsChanging`` while another change goes on.
         """
-        checked_count(count)
+        try:
+            checked_count(count)
+        except ConfigurationError as error:  # it is no setting here
+            raise UsageError(str(error)) from None
         store = self._client.store.partition
         before = await self.partitions()
         its = await store.change(self.name, count, told=True)
@@ -48,7 +51,7 @@ class Partitioned:
         return place_of(self.name, job_id)
 
     async def _names(self) -> tuple[str, ...]:
-        return await self._client.store.partition.of(self.name)
+        return await self._client.partition_names(self.name)
 
     async def _each(self, ask: Callable[[str], Awaitable[T]]) -> list[T]:
         """What each partition answers, in their order."""

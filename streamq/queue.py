@@ -11,7 +11,7 @@ from typing import Any, Final
 from streamq.acting import actor
 from streamq.client.client import Client
 from streamq.durations import Duration
-from streamq.errors import ConfigurationError, FieldError, InvalidPayload, UsageError
+from streamq.errors import FieldError, InvalidPayload, UsageError
 from streamq.group import end_of
 from streamq.keeping import keep, remove
 from streamq.limited import PAGE_LIMIT, Limited
@@ -27,7 +27,7 @@ from streamq.model.filter_text import narrowed
 from streamq.model.group import is_group, tenant_of
 from streamq.model.job_record import Counts, JobRecord, Page, SearchPage
 from streamq.model.masked import MASK, masks_in
-from streamq.model.names import NAME_FORM, is_name
+from streamq.model.names import checked_queue
 from streamq.model.reports import Log
 from streamq.model.retention import Retention
 from streamq.model.shown import as_given
@@ -50,10 +50,8 @@ class Queue(Limited, Many):
     cannot be reached."""
 
     def __init__(self, name: str, client: Client) -> None:
-        if not is_name(name):
-            raise ConfigurationError(f"{as_given(name)} cannot name a queue: {NAME_FORM}")
         client.openings.here()  # raises when the app is not open
-        self.name, self._client = name, client
+        self.name, self._client = checked_queue(name), client
 
     def __repr__(self) -> str:
         return f"<Queue {self.name!r}>"

@@ -6,7 +6,7 @@ It knows no handler: tasks, contexts, workers and the app stand on it.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from typing import Any
 
 from streamq.client.opening import Opening, Openings
@@ -116,13 +116,22 @@ class Client:
         if 2 * count <= self.settings.keep_completed:
             return await sent
         # so many that the first results may be gone before anybody asks for them: they are listened for from now on
-        async with opening.results(queue).expecting():
+        async with AsyncExitStack() as stack:
+            for name in self.store.partition.known(queue).names(queue):
+                await stack.enter_async_context(opening.results(name).expecting())
             return await sent
 
     async def partitions_of(self, queue: str) -> Partitions:
         """The partitions of a queue, once what code declares of them is told."""
         await self.store.partition.refresh()
         return await self.openings.here().spread.of(queue)
+
+    async def partition_names(self, *queues: str) -> tuple[str, ...]:
+        """The partitions of these queues that may have jobs."""
+        for queue in queues:
+            if queue in self.partitions:  # which may not be told yet
+                await self.openings.here().spread.of(queue)
+        return tuple(await self.store.partition.of_each(queues))
 
     def watch(self, queue: str, job_id: str, after: int) -> AsyncGenerator[Event]:
         """What a job tells from now on, until its end. Raises what ``Job.watch`` does."""
@@ -138,7 +147,13 @@ class Client:
     async def wait(self, queue: str, job_id: str, seconds: float | None) -> JobRecord:
         """Wait for a job to complete, ``None`` for as long as it takes. Raises what ``Job.result`` does."""
         partition, own_id = place_of(queue, job_id)
-        return await self.openings.here().results(partition).wait(own_id, seconds)
+        opening = self.openings.here()
+        if (
+            queue in self.store.partitions
+        ):  # who waits for one of many is told of the others before they are forgotten
+            for name in self.store.partition.known(queue).names(queue):
+                opening.results(name).listen()
+        return await opening.results(partition).wait(own_id, seconds)
 
 
 def _emptied(jobs: list[New]) -> Iterator[New]:

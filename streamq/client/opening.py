@@ -21,6 +21,7 @@ from streamq.client.watching import Watching
 from streamq.embedded.server import running_url
 from streamq.errors import NotOpen, OpenElsewhere
 from streamq.model.job_record import JobRecord
+from streamq.model.names import checked_queue
 from streamq.redis.addressed import servers_at
 from streamq.settings import Settings
 from streamq.store.store import Store
@@ -52,7 +53,8 @@ class Opening:
 
     def outbox(self, queue: str) -> Outbox:
         """The way out. Raises ``ConfigurationError`` for a bad name of a queue, before anything is sent."""
-        self.store.keys(queue)
+        if self.store.keys(queue).is_partition:
+            checked_queue(queue)
         return self._way_out
 
     @property

@@ -13,6 +13,7 @@ from typing import Any, Final, overload
 from streamq.errors import ConfigurationError
 from streamq.model.lanes import ALONE, BY_PRIORITY, GATE, LANES, READY
 from streamq.model.names import NAME_FORM, is_partition
+from streamq.model.places import SEPARATOR
 from streamq.model.shown import as_given
 
 GROUP: Final = "workers"
@@ -271,7 +272,8 @@ class Keys:
         if not is_partition(queue):
             raise ConfigurationError(f"{as_given(queue)} cannot name a queue: {NAME_FORM}")
         of = f"{prefix}:{{{queue}}}:"
-        self.queue = queue
+        self.queue, self.is_partition = queue, SEPARATOR in queue
+        """Its name, and whether that is of no queue, but of a partition beside the first."""
         self.lanes = tuple(of + lane.name for lane in LANES)
         """The streams jobs are delivered from; a lane's number is its place here, from 1."""
         self.pattern = re.sub(r"([\\*?\[\]])", r"\\\1", of) + "*"

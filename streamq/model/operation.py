@@ -153,7 +153,7 @@ def operation(queue: str, operation_id: str, raw: bytes) -> OperationRecord | No
     try:
         said = codec.loads(raw)
         return OperationRecord(
-            operation_id, places.queue_of(queue), str(said["kind"]), tuple(map(State, said["states"])),
+            operation_id, queue, str(said["kind"]), tuple(map(State, said["states"])),
             str(said["state"]),
             _count(said["done"]), _count(said["total"]), str(said.get("by", "")),
             _time(said.get("created_ms")), _time(said.get("updated_ms")), _time(said.get("ended_ms")),
@@ -170,11 +170,16 @@ def as_one(records: Sequence[OperationRecord]) -> OperationRecord:
     """An operation on all partitions of a queue, of what each tells of its part."""
     first, *others = records
     if not others:
-        return first
+        return (
+            first
+            if places.SEPARATOR not in first.queue
+            else replace(first, queue=places.queue_of(first.queue))
+        )
     state = next((state for state in _WORST if any(each.state == state for each in records)), first.state)
     ends = [each.ended_at for each in records if each.ended_at]
+    reason = next((each.reason for each in records if each.reason), "")
     return replace(
-        first, state=state, reason=next((each.reason for each in records if each.reason), ""),
+        first, queue=places.queue_of(first.queue), state=state, reason=reason,
         **{name: sum(getattr(each, name) for each in records) for name in ("done", "total", "looked", "skipped")},
         rate=None if first.rate is None else sum(each.rate or 0 for each in records),
         canary=None if first.canary is None else sum(each.canary or 0 for each in records),

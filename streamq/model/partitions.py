@@ -37,6 +37,9 @@ class Partitions:
     drained: int = 0
     """Since when those beyond ``count`` are empty, in seconds since the epoch; 0 where they are not."""
 
+    had: int = 1
+    """How many there were before the last change, those that were draining among them."""
+
     def names(self, queue: str) -> tuple[str, ...]:
         """The partitions that may have jobs."""
         return tuple(partition(queue, number) for number in range(self.reach))
@@ -51,9 +54,6 @@ class Partitions:
         """Whether the queue is as one that never had partitions."""
         return self == WHOLE
 
-    had: int = 1
-    """How many there were before the last change, those that were draining among them."""
-
     def changed(self, count: int, *, told: bool) -> Partitions:
         """These with another count: what begins then."""
         reach = max(self.reach, count)
@@ -63,6 +63,12 @@ class Partitions:
     def is_first(self) -> bool:
         """Whether it had none before: then keys were unique in all of it."""
         return self.was == 1 and self.generation == 1
+
+    def asdict(self) -> dict[str, Any]:
+        """What people are told of them, as JSON has it."""
+        return {
+            "count": self.count, "reach": self.reach, "was": self.was, "phase": self.phase, "told": self.told,
+        }  # fmt: skip
 
     def written(self) -> bytes:
         """As Redis keeps it."""

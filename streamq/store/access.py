@@ -61,6 +61,11 @@ class Access:
         its = self.partitions.get(queue_of(partition))
         return 0 if its is None else its.generation
 
+    def part_of(self, partition: str, whole: int) -> int:
+        """What one partition has of a number of records that is kept of a queue."""
+        its = self.partitions.get(queue_of(partition)) if self.partitions else None
+        return whole if its is None else -(-whole // its.count)
+
     def learn_retention(self, queue: str, told: Retention) -> None:
         """What is told to a queue was seen."""
         if told == DEFAULT:

@@ -91,7 +91,7 @@ class Jobs:
         Raises ``JobNotFound``, and ``WrongState`` when it has ended otherwise.
         """
         told = {"type": "Cancelled", "message": reason, **({"by": by} if by else {})}
-        keep = self._access.settings.keep_failed
+        keep = self._access.part_of(queue, self._access.settings.keep_failed)
         return self._read(
             queue,
             job_id,

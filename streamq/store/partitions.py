@@ -58,13 +58,8 @@ class PartitionStore:
         self._access.partitions.update({name: its for name, its in found.items() if not its.is_whole})
         self._read_at = began
 
-    async def of(self, queue: str) -> tuple[str, ...]:
-        """The names of the partitions of a queue that may have jobs."""
-        await self.refresh()
-        return self.known(queue).names(queue)
-
     async def of_each(self, queues: Iterable[str]) -> list[str]:
-        """The same of several queues."""
+        """The names of the partitions of these queues that may have jobs."""
         await self.refresh()
         return self.known_of_each(queues)
 
@@ -184,17 +179,7 @@ class PartitionStore:
         async with self._access.pool.links() as links:
             clock = await links.home.call("TIME")
             now, beyond = int(clock[0]), its.names(queue)[its.count :]
-            commands = [
-                (
-                    "EXISTS",
-                    *self._access.keys(name).lanes,
-                    self._access.keys(name).parked,
-                    self._access.keys(name).finished,
-                    self._access.keys(name).schedules,
-                )
-                for name in beyond
-            ]
-            sizes = await links.commands(beyond, commands)
+            sizes = [size for name in beyond for size in await links.of(name).calls(*self._sizes(name))]
         drained = 0 if any(sizes) else its.drained or now
         if drained and now - drained > RETIRED:
             its = replace(its, reach=its.count, drained=0)
@@ -204,6 +189,14 @@ class PartitionStore:
             its = replace(its, drained=drained)
         await self._write(queue, text, its)
         return self.known(queue)
+
+    def _sizes(self, name: str) -> list[tuple[str, str]]:
+        """The commands that tell whether anything is left in a partition."""
+        keys = self._access.keys(name)
+        return [
+            *[("XLEN", lane) for lane in keys.lanes],
+            *[("HLEN", key) for key in (keys.parked, keys.finished, keys.schedules)],
+        ]
 
     async def _let_go(self, link: Link, name: str) -> int:
         """Returns how many stay."""

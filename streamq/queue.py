@@ -50,7 +50,6 @@ class Queue(Limited, Many):
     cannot be reached."""
 
     def __init__(self, name: str, client: Client) -> None:
-        client.openings.here()  # raises when the app is not open
         self.name, self._client = checked_queue(name), client
 
     def __repr__(self) -> str:

@@ -289,6 +289,41 @@ async def test_a_limit_of_the_queue_is_of_all_partitions_together(parted: App) -
     assert await parted.shared_limits() == []
 
 
+async def test_a_queue_that_draws_from_a_shared_limit_is_told_what_its_own_limit_means(
+    parted: App, caplog: pytest.LogCaptureFixture
+) -> None:
+    queue = parted.queue(QUEUE)
+    await queue.limit(shared="provider")
+    await queue.limit(concurrency=3)
+    assert "hold in each partition alone, as it draws from a shared limit too" in caplog.text
+
+
+async def test_records_are_kept_of_all_partitions_together(parted: App) -> None:
+    queue = parted.queue(QUEUE)
+    await queue.keep(completed=20)
+    async with working(parted, concurrency=50):
+        await parted.enqueue_many(QUEUE, "send", range(400))
+        await until(lambda: idle(queue))
+    assert (await queue.counts()).completed == 20
+    assert (await queue.retention()).queue.completed == 20
+
+
+async def idle(queue: object) -> bool:
+    counts = await queue.counts()  # type: ignore[attr-defined]
+    return bool(counts.completed and not counts.waiting and not counts.active)
+
+
+async def test_a_job_that_is_retried_by_hand_runs_where_it_was(parted: App) -> None:
+    queue = parted.queue(QUEUE)
+    jobs = [await parted.enqueue(QUEUE, "send", -1, group=f"g{n}", attempts=1) for n in range(20)]
+    async with working(parted):
+        await until(lambda: ended(queue, 20))
+        await queue.partition(9)
+        for job in jobs:
+            assert (await job.retry()).id == job.id
+        await until(lambda: ended(queue, 20))
+
+
 async def test_a_group_is_paused_limited_and_looked_at_wherever_it_is(parted: App) -> None:
     queue = parted.queue(QUEUE)
     jobs = [await parted.enqueue(QUEUE, "send", n, group=f"g{n % 8}") for n in range(40)]

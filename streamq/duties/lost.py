@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from streamq.errors import Rejected, StreamqError
 from streamq.liveness.recovery import GRACE
 from streamq.model.clock import monotonic
+from streamq.model.pace import is_many
 from streamq.model.worker_info import WorkerInfo
 from streamq.redis.answers import concerns_all
 from streamq.redis.links import Links
@@ -27,8 +28,12 @@ log = logging.getLogger("streamq.reclaimer")
 LOOK: Final = 0.4
 """Seconds between two looks at the connections of the others: with the grace, jobs start again within a second of the
 end of a process."""
+LOOK_AT_MANY: Final = 3.0
+"""The same of a process that watches many queues, and has much else to ask."""
 LOOKS: Final = 5
 """Looks at the beats in the shortest lease: a worker behind a cut network is found within a lease and a fifth."""
+HOME: Final = "the last sign of each"
+"""What the list of the signs of all workers is called among the troubles. Without it their beats count alone."""
 SERVER: Final = "the server"
 """What the list of clients is called among the troubles. Without it the lost are found by their leases alone."""
 
@@ -42,9 +47,13 @@ class Lost(NamedTuple):
     why: str
 
 
+Beats = tuple[bytes, bytes | None]
+"""How often a worker has beaten in a queue, and told all workers' home what it does: who does either lives."""
+
+
 @dataclass(slots=True)
 class _Seen:
-    beats: bytes
+    beats: Beats | bytes
     unchanged: float = 0.0
 
 
@@ -59,8 +68,11 @@ class Watch:
         self._lists = Troubles("list the workers of", log)
         self._clients = Troubles("list the clients of", log)
         self._seen: dict[tuple[str, str], _Seen] = {}
+        self._at_home: dict[str, _Seen] = {}
+        self._turn = 0
         self._missing: dict[str, float] = {}
         self._held_off_until = 0.0
+        self._watched = 0
         self.workers: dict[str, WorkerInfo] = {}
         """Those on the list of workers when it was last read."""
         self.has_unlisted = False
@@ -69,6 +81,7 @@ class Watch:
     def forget_all(self) -> None:
         """There is nobody to watch."""
         self._seen.clear()
+        self._at_home.clear()
         self._missing.clear()
         self.workers = {}
 
@@ -100,7 +113,8 @@ class Watch:
         if self._missing:
             ripe = min(self._missing.values()) + GRACE - monotonic()
             return min(self._beats_every(), GRACE / 2, max(0.0, ripe))
-        return min(self._beats_every(), LOOK) if self._looks_at_connections() else self._beats_every()
+        look = LOOK if not is_many(self._watched) else LOOK_AT_MANY
+        return min(self._beats_every(), look) if self._looks_at_connections() else self._beats_every()
 
     def _lease(self, worker: str) -> float:
         """The lease by which a worker lives, or ours where it does not say."""
@@ -113,6 +127,7 @@ class Watch:
         self._generation = self._links.generation
         if again:
             self._seen.clear()
+            self._at_home.clear()
             self._missing.clear()
             # they reconnect too, and are listed under their old connections until they say so
             self._held_off_until = monotonic() + self._store.settings.lease
@@ -123,7 +138,9 @@ class Watch:
     async def by_lease(self, now: float, queues: Sequence[str]) -> list[Lost]:
         """Those that have not beaten for their lease."""
         elapsed, self._counted = min(now - self._counted, 2 * self._beats_every()), now
-        queues = self._troubles.rested(queues)
+        self._watched = len(queues)
+        home = await self._look_at_home(elapsed)
+        queues = self._troubles.rested(self._doubtful(queues) if is_many(len(queues)) else queues)
         counts = await self._store.workers.beats_or_errors(self._links, queues) if queues else {}
         self._reconnected()
         before, self._seen = self._seen, {}
@@ -131,14 +148,45 @@ class Watch:
         for queue, beats in self._troubles.answers(counts).items():
             self.has_unlisted |= bool(beats.keys() - self.workers.keys())
             for worker, count in beats.items():
-                seen = self._count(before.get((queue, worker)), count, elapsed)
+                beaten = (count, home.get(worker))
+                seen = self._count(before.get((queue, worker)), beaten, elapsed)
+                if (queue, worker) not in before and is_many(self._watched) and worker in self._at_home:
+                    seen.unchanged = self._at_home[
+                        worker
+                    ].unchanged  # before, nobody had a reason to look here
                 self._seen[queue, worker] = seen
                 if seen.unchanged >= self._lease(worker) and worker != self._own:
                     lost.append(Lost(queue, worker, count, f"no beat for {seen.unchanged:.0f} s"))
         return lost
 
+    async def _look_at_home(self, elapsed: float) -> dict[str, bytes]:
+        """How often each worker has told the home of all workers what it does; nothing where that cannot be asked."""
+        try:
+            home = await self._store.workers.beats_at_home(self._links, list(self.workers))
+        except StreamqError as error:
+            self._lists.met({HOME: error})
+            home = {}
+        else:
+            self._lists.over(HOME)
+        before, self._at_home = self._at_home, {}
+        for worker, count in home.items():
+            self._at_home[worker] = self._count(before.get(worker), count, elapsed)
+        return home
+
+    def _doubtful(self, queues: Sequence[str]) -> list[str]:
+        """Of many queues those of workers that have not told of late what they do; and one more at each look, as
+        somebody may beat there who is on no list."""
+        silent = [info for name, info in self.workers.items() if name != self._own and self._is_silent(name)]
+        doubtful = {queue for info in silent for queue in info.queues}
+        self._turn += 1
+        return [*doubtful.intersection(queues), *{queues[self._turn % len(queues)]}.difference(doubtful)]
+
+    def _is_silent(self, worker: str) -> bool:
+        seen = self._at_home.get(worker)
+        return seen is None or seen.unchanged >= self._lease(worker) / 2
+
     @staticmethod
-    def _count(seen: _Seen | None, count: bytes, elapsed: float) -> _Seen:
+    def _count(seen: _Seen | None, count: Beats | bytes, elapsed: float) -> _Seen:
         if seen is None or seen.beats != count:
             return _Seen(count)  # it lives, or is looked at for the first time: a whole lease from now
         seen.unchanged += elapsed

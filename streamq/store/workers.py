@@ -41,6 +41,10 @@ class Beats:
     """Queues in which active jobs are to end."""
     steered: set[str] = field(default_factory=set)
     """Queues to which something was told, or that have lanes of priorities."""
+    lying: set[str] = field(default_factory=set)
+    """Queues in which any job waits or runs."""
+    seats: dict[str, int] = field(default_factory=dict)
+    """By queue the worker's seat in its upkeep, 0 for none, -1 when a better one is free; where they were asked for."""
 
 
 class Workers:
@@ -52,12 +56,18 @@ class Workers:
 
     # -- commands -------------------------------------------------------------------------------------------
 
-    def beat(self, links: ThreadLinks, info: WorkerInfo) -> Beats:
-        """Increment the worker's counter in each of its queues, from its own thread."""
-        keys = [self._access.keys(queue) for queue in info.queues]
-        replies = links.commands(info.queues, [scripts.BEAT.in_full(of, (info.name,)) for of in keys])
+    def beat(
+        self, links: ThreadLinks, worker: str, queues: Sequence[str], seat_lasts: float | None = None
+    ) -> Beats:
+        """Increment the worker's counter in each of the queues, from its own thread. With ``seat_lasts``, in seconds,
+        its seats in their upkeep are renewed."""
+        lasts = "" if seat_lasts is None else round(seat_lasts * 1000)
+        keys = [self._access.keys(queue) for queue in queues]
+        commands = [
+            scripts.BEAT.in_full(scripts.BEAT.on(of, seats=of.seats(1, 2)), (worker, lasts)) for of in keys
+        ]
         beats = Beats()
-        for queue, reply in zip(info.queues, replies, strict=True):
+        for queue, reply in zip(queues, links.commands(queues, commands), strict=True):
             if isinstance(reply, StreamqError):
                 beats.counts[queue] = reply
             else:
@@ -66,6 +76,10 @@ class Workers:
                     beats.cancels.add(queue)
                 if reply[2]:
                     beats.steered.add(queue)
+                if reply[3]:
+                    beats.lying.add(queue)
+                if seat_lasts is not None:
+                    beats.seats[queue] = reply[4]
         return beats
 
     async def introduce(self, links: Links, info: WorkerInfo) -> bytes | None:
@@ -95,7 +109,7 @@ class Workers:
         """Take a worker off the list of workers; with ``token`` or ``entry`` only while the entry there is that one."""
         async with self._access.pool.links() as links:
             seen = entry or (_token_member(token) if token else b"")
-            keys = scripts.FORGET.on(None, **self._shared("loads", "asks"))
+            keys = scripts.FORGET.on(None, **self._shared("loads", "asks", "beats"))
             await scripts.FORGET.run(links.home, keys, raw_name(worker), seen)
 
     def attend(self, links: ThreadLinks, worker: str, load: WorkerLoad) -> str:
@@ -105,7 +119,9 @@ class Workers:
         """
         arguments = (worker, codec.dumps(load.asdict()))
         (ask,) = links.home.calls(
-            scripts.ATTEND.in_full(scripts.ATTEND.on(None, **self._shared("loads", "asks")), arguments)
+            scripts.ATTEND.in_full(
+                scripts.ATTEND.on(None, **self._shared("loads", "asks", "beats")), arguments
+            )
         )
         return ask.decode() if ask else ""
 
@@ -136,6 +152,11 @@ class Workers:
     async def vouch(self, links: Links, queue: str, worker: str, seen: bytes) -> bool:
         """Beat on behalf of a worker that cannot, unless its counter has changed from ``seen``."""
         return bool(await scripts.VOUCH.run(links.of(queue), self._access.keys(queue), worker, seen))
+
+    async def vouch_at_home(self, links: Links, worker: str, seen: bytes) -> bool:
+        """The same for a worker of many queues, in the list of all workers."""
+        keys = scripts.VOUCH.on(None, workers=self._access.shared.beats)
+        return bool(await scripts.VOUCH.run(links.home, keys, worker, seen))
 
     # -- queries --------------------------------------------------------------------------------------------
 
@@ -232,6 +253,13 @@ class Workers:
             for name, count in zip(workers[queue], reply, strict=True)
             if count is not None
         }
+
+    async def beats_at_home(self, links: Links, workers: Sequence[str]) -> dict[str, bytes]:
+        """How often each of these workers has told what it does, without those that never have."""
+        if not workers:
+            return {}
+        counts = await links.home.call("ZMSCORE", self._access.shared.beats, *workers)
+        return {name: count for name, count in zip(workers, counts, strict=True) if count is not None}
 
     async def connected(self, links: Links, client_ids: Sequence[int]) -> dict[int, str]:
         """Which of the clients are connected to the server of the list of workers, with their names: a restarted server

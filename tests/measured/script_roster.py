@@ -108,7 +108,7 @@ def _beat(bench: Bench) -> None:
     links = bench.store.thread_links(WORKER)
     links.connect()
     try:
-        bench.store.workers.beat(links, _info())
+        bench.store.workers.beat(links, WORKER, _info().queues, 60.0)
     finally:
         links.close()
 

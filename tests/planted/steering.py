@@ -83,7 +83,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "what a beat says of pauses is not heard",
         "streamq/worker/steered.py",
-        "self._stale.update(steered, self._told)",
+        "self._stale.update(beats.steered, self._told.keys() & beats.counts.keys())",
         "pass",
         "tests/engine/test_steering_faults.py::test_a_pause_whose_signal_is_lost_is_known_by_the_beats",
     ),

@@ -20,6 +20,7 @@ from streamq.model.pace import is_many
 from streamq.model.worker_info import WorkerInfo
 from streamq.redis.answers import concerns_all
 from streamq.redis.links import Links
+from streamq.redis.server import Server
 from streamq.redis.troubles import EVERYONE, Troubles
 from streamq.store.store import Store
 
@@ -62,7 +63,7 @@ class Watch:
 
     def __init__(self, store: Store, links: Links, own: str) -> None:
         self._store, self._links, self._own = store, links, own
-        self._generation = 0
+        self._generation: int | None = None
         self._counted = -1e9
         self._troubles = Troubles("watch the workers of", log)
         self._lists = Troubles("list the workers of", log)
@@ -70,9 +71,9 @@ class Watch:
         self._seen: dict[tuple[str, str], _Seen] = {}
         self._at_home: dict[str, _Seen] = {}
         self._turn = 0
-        self._missing: dict[str, float] = {}
+        self._missing: dict[tuple[Server, str], float] = {}
         self._held_off_until = 0.0
-        self._watched = 0
+        self._watched = self._place = 0
         self.workers: dict[str, WorkerInfo] = {}
         """Those on the list of workers when it was last read."""
         self.has_unlisted = False
@@ -123,8 +124,8 @@ class Watch:
 
     def _reconnected(self) -> bool:
         """Whether our connection is another than before: then what was counted is void, as the server was gone."""
-        again = self._generation not in (0, self._links.generation)
-        self._generation = self._links.generation
+        again = self._generation not in (None, self._links.reconnections)
+        self._generation = self._links.reconnections if self._links.generation else None
         if again:
             self._seen.clear()
             self._at_home.clear()
@@ -198,13 +199,15 @@ class Watch:
 
     # -- by connection --------------------------------------------------------------------------------------
 
-    async def by_connection(self, now: float) -> list[str]:
-        """Those that have had no connection for the grace."""
+    async def by_connection(self, now: float, queues: Sequence[str]) -> list[tuple[Server, str]]:
+        """Those that have had no connection to a server of these queues for the grace, and that server."""
         if not self._looks_at_connections() or now < self._held_off_until:
             return []
         try:
-            ripe = await self._without_connection(now)
-            named = await self._store.workers.client_names(self._links) if ripe else set()
+            ripe = await self._without_connection(now, self._looked_at(queues))
+            named = {
+                server: await self._store.workers.client_names(self._links, server) for server, _ in ripe
+            }
         except Rejected as error:  # the right may come back, as after a change of passwords
             self._clients.met({SERVER: error})
             self._missing.clear()
@@ -212,33 +215,46 @@ class Watch:
         self._clients.over(SERVER)
         if not ripe or self._reconnected():
             return []
-        for name in ripe:
-            del self._missing[name]
-        back = named.intersection(ripe)
+        for each in ripe:
+            del self._missing[each]
+        back = [(server, name) for server, name in ripe if name in named[server]]
         if back:  # they have reconnected; their new ids are in what they say of themselves now
             await self.read_list()
-        return [name for name in ripe if name not in back]
+        return [each for each in ripe if each not in back]
 
-    async def _without_connection(self, now: float) -> list[str]:
-        watched = {name: info for name, info in self.workers.items() if name != self._own}
-        alive = await self._store.workers.connected(
-            self._links, [info.client_id for info in watched.values() if info.client_id]
-        )
+    def _looked_at(self, queues: Sequence[str]) -> list[Server]:
+        """The servers of the queues, and that of the list of all workers; of many queues one of them in turn, until
+        anybody is missing: whose process has ended is missing at each."""
+        servers = self._store.servers
+        each = list(dict.fromkeys([servers.home, *map(servers.of, queues)]))
+        if not is_many(len(queues)) or self._missing:
+            return each
+        self._place += 1
+        return [each[self._place % len(each)]]
+
+    async def _without_connection(self, now: float, servers: Sequence[Server]) -> list[tuple[Server, str]]:
+        watched = [info for name, info in self.workers.items() if name != self._own]
+        gone: set[tuple[Server, str]] = set()
+        for server in servers:
+            try:
+                missing = await self._store.workers.gone(self._links, server, watched)
+            except StreamqError as error:
+                if isinstance(error, Rejected) or len(servers) == 1:
+                    raise
+                continue  # of its workers nobody knows anything now
+            if server is self._store.servers.home:  # who does not say is looked for by name
+                missing |= {info.name for info in watched if not info.client_id}
+            gone |= {(server, name) for name in missing}
         if self._reconnected():
             return []
-        # by the name too: a server that was restarted gives the same ids to others
-        gone = {name for name, info in watched.items() if alive.get(info.client_id) != name}
-        self._missing = {name: self._missing.get(name, now) for name in gone}
-        return [name for name, since in self._missing.items() if now - since >= GRACE]
+        self._missing = {each: self._missing.get(each, now) for each in gone}
+        return [each for each, since in self._missing.items() if now - since >= GRACE]
 
-    async def queues_of(self, worker: str) -> list[Lost]:
-        """The queues that list a worker whose connections are gone."""
-        info = self.workers.get(worker)
-        counts = (
-            await self._store.workers.beats_or_errors(self._links, info.queues)
-            if info and info.queues
-            else {}
-        )
+    async def queues_of(self, server: Server, worker: str) -> list[Lost]:
+        """The queues on a server that list a worker whose connections to it are gone."""
+        info, servers = self.workers.get(worker), self._store.servers
+        queues = [queue for queue in info.queues if servers.of(queue) is server] if info else []
+        counts = await self._store.workers.beats_or_errors(self._links, queues)
         return [
             Lost(queue, worker, beats[worker], "its connections are gone")
             for queue, beats in counts.items()

@@ -78,7 +78,7 @@ class Explanations:
                 return Facts(job, from_ms(self._access.clock.now()))
             around = _Around(*rest)
             workers, pace = await self._near(links, job, around.now) if job.state in _AROUND else ([], None)
-            told, lost = await self._workers.told_and_lost(links, workers[:LOOKED_FOR])
+            told, lost = await self._workers.told_and_lost(links, queue, workers[:LOOKED_FOR])
             return _facts(job, found, around, [*told, *workers[LOOKED_FOR:]], lost, pace)
 
     async def _near(self, links: Links, job: JobRecord, now: int) -> tuple[list[WorkerInfo], float | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from streamq.redis import scripts
 from streamq.redis.answers import in_place
 from streamq.redis.links import Links
 from streamq.redis.replies import clients_in, pairs, raw_name, scores
+from streamq.redis.server import Server
 from streamq.redis.thread_links import ThreadLinks
 from streamq.store.access import Access
 
@@ -261,35 +263,46 @@ class Workers:
         counts = await links.home.call("ZMSCORE", self._access.shared.beats, *workers)
         return {name: count for name, count in zip(workers, counts, strict=True) if count is not None}
 
-    async def connected(self, links: Links, client_ids: Sequence[int]) -> dict[int, str]:
-        """Which of the clients are connected to the server of the list of workers, with their names: a restarted server
-        gives the same ids to other clients. Raises ``Rejected`` without the right to ask."""
-        if not client_ids:
-            return {}
-        return _names_by_id(await links.home.call("CLIENT", "LIST", "ID", *client_ids))
+    async def gone(self, links: Links, server: Server, workers: Sequence[WorkerInfo]) -> set[str]:
+        """The names of those of these workers that said by which connection a server knows them, and have it no more.
+
+        One is known by its name too: a restarted server gives the same numbers to other clients. Raises ``Rejected``
+        without the right to ask.
+        """
+        said = {info.name: self._client_at(server, info) for info in workers}
+        said = {name: number for name, number in said.items() if number}
+        if not said:
+            return set()
+        alive = _names_by_id(await links.to(server).call("CLIENT", "LIST", "ID", *said.values()))
+        return {name for name, number in said.items() if alive.get(number) != name}
+
+    def _client_at(self, server: Server, info: WorkerInfo) -> int:
+        return info.client_at(server.names[0], home=server is self._access.servers.home)
 
     async def told_and_lost(
-        self, links: Links, workers: Sequence[WorkerInfo]
+        self, links: Links, queue: str, workers: Sequence[WorkerInfo]
     ) -> tuple[list[WorkerInfo], frozenset[str]]:
-        """These with what each does now, and the names of those that are not connected any more, in one round trip:
-        none without the right to ask."""
+        """These with what each does now, and the names of those that are not connected to the server of the queue any
+        more: none without the right to ask."""
         if not workers:
             return [], frozenset()
-        said = [worker for worker in workers if worker.client_id]
-        connections = [("CLIENT", "LIST", "ID", *[worker.client_id for worker in said])] if said else []
         names = [worker.name for worker in workers]
-        replies = await links.home.batch(("HMGET", self._access.shared.loads, *names), *connections)
-        loads, *listed = in_place(replies, all_asked=True)
+        (loads,) = in_place(
+            await links.home.batch(("HMGET", self._access.shared.loads, *names)), all_asked=True
+        )
         if not isinstance(loads, StreamqError):
             workers = [replace(worker, load=_load(raw)) for worker, raw in zip(workers, loads, strict=True)]
-        if not listed or isinstance(listed[0], StreamqError):
+        try:
+            return list(workers), frozenset(await self.gone(links, self._access.servers.of(queue), workers))
+        except Rejected:
             return list(workers), frozenset()
-        alive = _names_by_id(listed[0])
-        return list(workers), frozenset(each.name for each in said if alive.get(each.client_id) != each.name)
 
-    async def client_names(self, links: Links) -> set[str]:
-        """The names of all its clients: a worker's connections have its name. Raises ``Rejected`` as above."""
-        return {client.get("name", "") for client in clients_in(await links.home.call("CLIENT", "LIST"))}
+    async def client_names(self, links: Links, server: Server | None = None) -> set[str]:
+        """The names of all clients of a server, or of each: a worker's connections have its name. Raises ``Rejected``
+        as above."""
+        servers = self._access.servers.all if server is None else (server,)
+        told = await asyncio.gather(*[links.to(each).call("CLIENT", "LIST") for each in servers])
+        return {client.get("name", "") for listed in told for client in clients_in(listed)}
 
 
 def _names_by_id(listed: bytes) -> dict[int, str]:
@@ -305,7 +318,8 @@ def parse_worker(name: bytes, raw: bytes) -> WorkerInfo:
     queues = tuple(queue for queue in said["queues"] if isinstance(queue, str) and is_name(queue))
     return WorkerInfo(
         name=name.decode(), host=str(said.get("host", "")), pid=_whole(said.get("pid")), queues=queues,
-        concurrency=_whole(said.get("concurrency")), started_at=_time(said["started_at"]),
+        concurrency=_whole(said.get("concurrency")), clients=_clients(said.get("clients")),
+        started_at=_time(said["started_at"]),
         version=str(said.get("version", "")), client_id=_whole(said.get("client_id")),
         token=str(said.get("token", "")), lease=_seconds(said.get("lease")), beat=_seconds(said.get("beat")),
         stuck=_seconds(said.get("stuck")), host_id=str(said.get("host_id", "")),
@@ -314,6 +328,10 @@ def parse_worker(name: bytes, raw: bytes) -> WorkerInfo:
         notes=tuple(_note(note) for note in said.get("notes", ())),
         schedules=tuple(str(name) for name in said.get("schedules", ())), tasks=_versions(said.get("tasks")),
     )  # fmt: skip
+
+
+def _clients(said: Any) -> dict[str, int] | None:
+    return {str(name): _whole(number) for name, number in said.items()} if isinstance(said, dict) else None
 
 
 def _job(said: dict[str, Any]) -> RunningJob:

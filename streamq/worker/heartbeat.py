@@ -202,7 +202,8 @@ class Heartbeat:
 
     def _introduce(self) -> None:
         said = replace(
-            self._info, client_id=self._links.home.client_id, overdue=self._overdue.listed,
+            self._info, client_id=self._links.home.client_id,
+            clients=None if self._store.servers.is_one else self._links.clients, overdue=self._overdue.listed,
             notes=self._notes.listed,
         )  # fmt: skip
         replies = self._store.workers.introduce_again(self._links, said)

@@ -24,8 +24,8 @@ from streamq.store.store import Store
 
 log = logging.getLogger("streamq.voucher")
 
-LIST: Final = 6
-"""Beats from one look at the list of workers to the next, when their number has not changed: half a minute."""
+LIST: Final = 12
+"""Beats from one look at the list of workers to the next, when their number has not changed: a minute."""
 LOOKED_AFTER: Final = 3
 """Workers of its host that a worker looks after: so as many look after it, and one of them will be able to."""
 HOME: Final = "all queues"

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from streamq.errors import Rejected, StreamqError
 from streamq.model import codec
-from streamq.model.keys import is_name
+from streamq.model.keys import TOGETHER, is_name
 from streamq.model.worker_info import WorkerInfo, WorkerNote
 from streamq.model.worker_load import RunningJob, WorkerLoad
 from streamq.redis import scripts
@@ -45,8 +45,22 @@ class Beats:
     """Queues to which something was told, or that have lanes of priorities."""
     lying: set[str] = field(default_factory=set)
     """Queues in which any job waits or runs."""
+    asked: str | None = None
+    """What is asked of the worker, empty for nothing; ``None`` where it could not tell what it does."""
     seats: dict[str, int] = field(default_factory=dict)
     """By queue the worker's seat in its upkeep, 0 for none, -1 when a better one is free; where they were asked for."""
+
+    def take(self, queue: str, reply: Any, *, seated: bool) -> None:
+        """The reply of one queue."""
+        if isinstance(reply, StreamqError):
+            self.counts[queue] = reply
+            return
+        self.counts[queue] = int(float(reply[0]))  # a fraction counts beats by others on its behalf
+        for told, found in zip((self.cancels, self.steered, self.lying), reply[1:4], strict=True):
+            if found:
+                told.add(queue)
+        if seated:
+            self.seats[queue] = reply[4]
 
 
 class Workers:
@@ -59,30 +73,30 @@ class Workers:
     # -- commands -------------------------------------------------------------------------------------------
 
     def beat(
-        self, links: ThreadLinks, worker: str, queues: Sequence[str], seat_lasts: float | None = None
-    ) -> Beats:
-        """Increment the worker's counter in each of the queues, from its own thread. With ``seat_lasts``, in seconds,
-        its seats in their upkeep are renewed."""
+        self, links: ThreadLinks, worker: str, queues: Sequence[str], *, seat_lasts: float | None = None,
+        load: WorkerLoad | None = None,
+    ) -> Beats:  # fmt: skip
+        """Increment the worker's counter in each of the queues, from its own thread, and tell what it does, where that
+        is given. With ``seat_lasts``, in seconds, its seats in their upkeep are renewed."""
         lasts = "" if seat_lasts is None else round(seat_lasts * 1000)
         keys = [self._access.keys(queue) for queue in queues]
         commands = [
             scripts.BEAT.in_full(scripts.BEAT.on(of, seats=of.seats(1, 2)), (worker, lasts)) for of in keys
         ]
+        told = (
+            [] if load is None else [self._attendance(worker, load)]
+        )  # on a cluster, where the list of workers is
+        replies = links.commands([*queues, *[TOGETHER] * len(told)], [*commands, *told])
         beats = Beats()
-        for queue, reply in zip(queues, links.commands(queues, commands), strict=True):
-            if isinstance(reply, StreamqError):
-                beats.counts[queue] = reply
-            else:
-                beats.counts[queue] = int(float(reply[0]))  # a fraction counts beats by others on its behalf
-                if reply[1]:
-                    beats.cancels.add(queue)
-                if reply[2]:
-                    beats.steered.add(queue)
-                if reply[3]:
-                    beats.lying.add(queue)
-                if seat_lasts is not None:
-                    beats.seats[queue] = reply[4]
+        for queue, reply in zip(queues, replies, strict=False):
+            beats.take(queue, reply, seated=seat_lasts is not None)
+        if told and not isinstance(replies[-1], StreamqError):
+            beats.asked = replies[-1].decode() if replies[-1] else ""
         return beats
+
+    def _attendance(self, worker: str, load: WorkerLoad) -> tuple[Any, ...]:
+        keys = scripts.ATTEND.on(None, **self._shared("loads", "asks", "beats"))
+        return scripts.ATTEND.in_full(keys, (worker, codec.dumps(load.asdict())))
 
     async def introduce(self, links: Links, info: WorkerInfo) -> bytes | None:
         """Claim the worker's name and write its description. Returns the entry of another worker that has the name."""
@@ -113,19 +127,6 @@ class Workers:
             seen = entry or (_token_member(token) if token else b"")
             keys = scripts.FORGET.on(None, **self._shared("loads", "asks", "beats"))
             await scripts.FORGET.run(links.home, keys, raw_name(worker), seen)
-
-    def attend(self, links: ThreadLinks, worker: str, load: WorkerLoad) -> str:
-        """Tell what a worker does now, from its own thread. Returns what is asked of it, empty for nothing.
-
-        Raises ``Rejected`` where it may not be told.
-        """
-        arguments = (worker, codec.dumps(load.asdict()))
-        (ask,) = links.home.calls(
-            scripts.ATTEND.in_full(
-                scripts.ATTEND.on(None, **self._shared("loads", "asks", "beats")), arguments
-            )
-        )
-        return ask.decode() if ask else ""
 
     async def ask(self, worker: str, ask: str) -> str | None:
         """Ask something of a worker, or nothing any more, and ring its bell; a stop is never taken back.

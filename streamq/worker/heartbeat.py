@@ -155,46 +155,42 @@ class Heartbeat:
 
     def _beat(self, *, everywhere: bool, introduce: bool) -> None:
         whole = everywhere or not self._is_told_at_home
-        is_strange = self._visit(self._visits.all() if whole else self._visits.of_beat())
+        self._is_told_at_home = False
+        is_strange = self._visit(self._visits.all() if whole else self._visits.of_beat(), self._load_now())
         to_tell = self._to_tell()
         if introduce or is_strange or to_tell != self._told:
             self._introduce()
-        self._attend()
         self._store.delayed.move_due_times(self._links, *self._overdue.due_times())
         self._overdue.sent()
         self._told = to_tell
         if not self._first.done():
             self._loop.call_soon_threadsafe(self._begun)
 
-    def _visit(self, queues: Sequence[str]) -> bool:
-        """Beat in these queues. Returns whether any count is another than it should be: the list was deleted, we were
-        declared lost, or another process beats under our name."""
-        if not queues:
-            return False
+    def _visit(self, queues: Sequence[str], load: WorkerLoad | None = None) -> bool:
+        """Beat in these queues, and tell what this worker does. Returns whether any count is another than it should be:
+        the list was deleted, we were declared lost, or another process beats under our name."""
         began = monotonic()
-        beats = self._store.workers.beat(self._links, self._info.name, queues, self._seat_lasts)
+        beats = self._store.workers.beat(
+            self._links, self._info.name, queues, seat_lasts=self._seat_lasts, load=load
+        )
         self._took = monotonic() - began
         self._loop.call_soon_threadsafe(self._on_visit, beats)
+        if beats.asked is not None:
+            self._is_told_at_home = True
+            self._loop.call_soon_threadsafe(self._on_asked, beats.asked)
         counts = self._troubles.answers(beats.counts)
-        if not counts:
+        if beats.counts and not counts:
             raise next(error for error in beats.counts.values() if isinstance(error, StreamqError))
         is_strange = any(self._counts.get(queue, -1) + 1 != count for queue, count in counts.items())
         self._counts |= counts
         return is_strange
 
-    def _attend(self) -> None:
-        """Tell what this worker does, and hear what is asked of it. Where that is refused it works on."""
+    def _load_now(self) -> WorkerLoad | None:
+        """What this worker does."""
         if self._load is None:
-            return
-        late = max(self._late, monotonic() - self._pulse - PULSE, 0.0)
-        self._late, self._is_told_at_home = 0.0, False
-        try:
-            asked = self._store.workers.attend(self._links, self._info.name, self._load(late, self._took))
-        except Unavailable as error:
-            log.debug("what this worker does cannot be told: %s", error)
-            return
-        self._is_told_at_home = True
-        self._loop.call_soon_threadsafe(self._on_asked, asked)
+            return None
+        late, self._late = max(self._late, monotonic() - self._pulse - PULSE, 0.0), 0.0
+        return self._load(late, self._took)
 
     def _to_tell(self) -> tuple[int, int]:
         """Changes whenever the description of this worker does."""

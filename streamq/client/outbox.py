@@ -39,7 +39,7 @@ from streamq.redis.answers import Demoted, Redirected, concerns_all
 from streamq.redis.links import Links
 from streamq.redis.server import Server
 from streamq.settings import Durability
-from streamq.store.producers import PRODUCER_MEMORY_MS, Answer, Batch, Producer
+from streamq.store.producers import ANSWER, PRODUCER_MEMORY_MS, Answer, Batch, Producer
 from streamq.store.store import Store
 from streamq.tickets import Ticket
 
@@ -49,6 +49,8 @@ MEMORY: Final = PRODUCER_MEMORY_MS / 1000 - 60.0
 """Seconds in which a batch may be repeated: the server forgets it soon after, and would add it again."""
 PAUSES: Final = (0.05, 1.0)
 """Seconds before a batch is sent again, at first and at most."""
+SHORTEST: Final = 0.1
+"""Seconds that a server has for its answer at least, also when the time is nearly over."""
 PARTING: Final = 1.0
 """Seconds that closing may take to make the server forget batches that nobody repeats."""
 
@@ -221,13 +223,21 @@ class _Carrier:
         if departure.flight is not None:
             answers = await self._heard(departure.flight.answers(), len(departure.loads))
         departure.flight = None  # what was not taken is repeated before any other begins
-        answers = await self._persist(departure.batches, answers)
-        if len(departure.orders) > 1 and isinstance(answers[0], UsageError):
-            # one of them cannot be written, and nothing was sent: each flies alone
-            for order in departure.orders:
+        answers = await self._persist(departure.batches, answers, departure.loads[0].since)
+        unsent = [
+            order
+            for load, answer in zip(departure.loads, answers, strict=True)
+            if isinstance(answer, UsageError)
+            for order in load.orders
+        ]
+        if (
+            len(unsent) > 1
+        ):  # one of them cannot be written, and nothing was sent to its server: each flies alone
+            for order in unsent:
                 await self._land(self._begin([order], departure.slot))
-            return
         for load, answer in zip(departure.loads, answers, strict=True):
+            if len(unsent) > 1 and isinstance(answer, UsageError):
+                continue
             if isinstance(answer, QueueFull):
                 room = answer.bound - answer.waiting
                 if fitting := load.fitting(room, answer.group):
@@ -250,24 +260,29 @@ class _Carrier:
         jobs = orders[0].jobs if len(orders) == 1 else [job for order in orders for job in order.jobs]
         return Load(Batch(producer, next(self._numbers), jobs), orders, monotonic())
 
-    async def _persist(self, batches: Sequence[Batch], first: list[Answer] | None) -> list[Answer]:
+    async def _persist(
+        self, batches: Sequence[Batch], first: list[Answer] | None, since: float
+    ) -> list[Answer]:
         """Send batches until each is answered, for ``enqueue_timeout`` seconds at most; ``first`` are answers so far.
 
         What never left is the caller's, who may know better than to wait. What may have arrived is sent again, and so
-        is what a server refused that has just ceased to be the primary.
+        is what a server refused that has just ceased to be the primary. What was asked for ``since`` and is not
+        confirmed in its time is not asked for again.
         """
         answers = first or await self._attempt(self._links, batches)
         if len(answers) == 1 and isinstance(answers[0], list):
             return answers
         unknown = {at for at, answer in enumerate(answers) if _is_silence(answer)}
         open_ = [at for at, answer in enumerate(answers) if at in unknown or self._meets_fail_over(answer)]
-        pause, deadline = PAUSES[0], monotonic() + self._store.settings.enqueue_timeout
+        timeout = self._store.settings.enqueue_timeout
+        pause, deadline = PAUSES[0], (since if self._durability != "memory" else monotonic()) + timeout
         if all(isinstance(answers[at], Redirected) for at in open_):
             pause = 0.0  # who has them is known by now
         while open_ and monotonic() + pause <= deadline:
             await asyncio.sleep(pause)
             pause = min(max(2 * pause, PAUSES[0]), PAUSES[1])
-            again = await self._attempt(self._links, [batches[at] for at in open_])
+            left = max(SHORTEST, deadline - monotonic())
+            again = await self._attempt(self._links, [batches[at] for at in open_], left)
             for at, answer in zip(open_, again, strict=True):
                 answers[at] = _as_unknown(answer) if at in unknown else answer
             unknown.update(at for at in open_ if _is_silence(answers[at]))
@@ -279,10 +294,15 @@ class _Carrier:
         will take it. Where there is one address only, there is no other to look at."""
         return isinstance(answer, Demoted) and self._server.several
 
-    async def _attempt(self, links: Links, batches: Sequence[Batch]) -> list[Answer]:
-        return await self._heard(
-            self._store.producers.submit_each(links, batches, self._durability), len(batches)
-        )
+    async def _attempt(
+        self, links: Links, batches: Sequence[Batch], within: float | None = None
+    ) -> list[Answer]:
+        sending = self._store.producers.submit_each(links, batches, self._durability, within)
+        try:
+            async with asyncio.timeout(within and within + ANSWER):  # the search for a server may take longer
+                return await self._heard(sending, len(batches))
+        except TimeoutError:
+            return [OutcomeUnknown("no server has answered in time; the jobs may be enqueued")] * len(batches)
 
     async def _heard(self, answers: Awaitable[list[Answer]], count: int) -> list[Answer]:
         try:

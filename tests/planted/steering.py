@@ -61,8 +61,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a worker that is registered counts as one that is there",
         "streamq/store/workers.py",
-        "if alive.get(each.client_id) != each.name",
-        "if each.client_id in alive and alive.get(each.client_id) != each.name",
+        "frozenset(await self.gone(links, self._access.servers.of(queue), workers))",
+        "frozenset()",
         "tests/engine/test_why.py::"
         "test_a_worker_without_a_connection_counts_as_lost_where_the_server_lets_that_be_seen",
     ),

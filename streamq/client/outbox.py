@@ -230,13 +230,12 @@ class _Carrier:
             if isinstance(answer, UsageError)
             for order in load.orders
         ]
-        if (
-            len(unsent) > 1
-        ):  # one of them cannot be written, and nothing was sent to its server: each flies alone
-            for order in unsent:
-                await self._land(self._begin([order], departure.slot))
+        # where one of several cannot be written, nothing was sent to its server
+        each_alone = len(unsent) > 1
+        for order in unsent if each_alone else ():
+            await self._land(self._begin([order], departure.slot))
         for load, answer in zip(departure.loads, answers, strict=True):
-            if len(unsent) > 1 and isinstance(answer, UsageError):
+            if each_alone and isinstance(answer, UsageError):
                 continue
             if isinstance(answer, QueueFull):
                 room = answer.bound - answer.waiting

@@ -141,16 +141,14 @@ class Flight:
 
     def __init__(
         self, link: Link, batches: Sequence[Batch], durability: Durability, seconds: float,
-        announced: Announcements, new: Sequence[str], plain: Plainness, *, again: bool = False,
+        announced: Announcements, new: Sequence[str], plain: Plainness, again: bool,  # of this module
     ) -> None:  # fmt: skip
         self._link, self._batches, self._durability = link, batches, durability
         self._announced, self._new, self._plain = announced, new, plain
         self._calls = list(map(_call, batches))
         # again, it may be another server, to which the scripts are unknown
         made = scripts.Script.in_full if again else scripts.Script.command
-        commands = [
-            made(batch.producer.script, *call) for batch, call in zip(batches, self._calls, strict=True)
-        ]
+        commands = [made(of.producer.script, *call) for of, call in zip(batches, self._calls, strict=True)]
         if new:
             commands.append(announced.command(new))
         self._confirming = () if durability == "memory" else _confirming(durability, seconds)
@@ -231,11 +229,9 @@ class Producers:
         self, link: Link, batches: Sequence[Batch], durability: Durability, new: Sequence[str],
         within: float | None = None,
     ) -> Flight:  # fmt: skip
-        seconds, known = (
-            within or self._access.settings.enqueue_timeout,
-            (self._announcements, new, self.plain),
-        )
-        return Flight(link, batches, durability, seconds, *known, again=within is not None)
+        seconds = within or self._access.settings.enqueue_timeout
+        how = (self._announcements, new, self.plain, within is not None)
+        return Flight(link, batches, durability, seconds, *how)
 
     async def submit(
         self, link: Link, batches: Sequence[Batch], durability: Durability, within: float | None = None

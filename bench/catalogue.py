@@ -18,7 +18,7 @@ SCENARIOS: Final = {
     for name in (
         "enqueue", "drain", "handlers", "memory", "latency", "delayed", "promotion", "schedules", "growth", "recovery",
         "cancel", "reports", "groups", "fairness", "purge", "bulk", "idle", "cost", "options", "statistics",
-        "footprint", "api", "batch", "looks", "sms", "tuning", "peers",
+        "queues", "footprint", "api", "batch", "looks", "sms", "tuning", "peers",
     )
 }  # fmt: skip
 """The module of each by its name. A checkout adds the promises that its tests measure."""

@@ -54,8 +54,8 @@ class Reclaimer(Wakeable):
                 watch.has_unlisted = False
                 await watch.read_list()
             recovered += await self._recover_each(await watch.by_lease(now, queues))
-        for worker in await watch.by_connection(now):
-            if lost := await watch.queues_of(worker):
+        for server, worker in await watch.by_connection(now, queues):
+            if lost := await watch.queues_of(server, worker):
                 recovered += await self._recover_each(lost)
             else:  # no queue lists it: only its introduction is left
                 await self._forget(worker)

@@ -17,6 +17,7 @@ from streamq.duties.alarm import Punctual
 from streamq.errors import ConfigurationError, JobError, OutOfMemory, Rejected, StreamqError, UsageError
 from streamq.model.clock import monotonic
 from streamq.model.misfire import LATE, Due, decide
+from streamq.model.pace import paced
 from streamq.model.schedule import Plan
 from streamq.model.schedule_record import ScheduleRecord
 from streamq.program import Program
@@ -185,7 +186,7 @@ class Ticker(Punctual):
     def _quiet(self, queue: str) -> float:
         """Seconds until the next look at a queue in which nothing is planned."""
         hears = self._store.signals.of(queue).hears(self._store.keys(queue).signals)
-        return QUIET if hears else POLL
+        return paced(QUIET, len(self._at)) if hears else POLL
 
     # -- as chief -----------------------------------------------------------------------------------------------
 

@@ -42,7 +42,7 @@ class Process:
     worker: str
     """The name of its worker, if it has one."""
     links: Links | None
-    """The connection of all of them, which ``seats`` closes."""
+    """The connections of all of them, which the store closes."""
     deaf_poll: float
     """The longest rest of its promoter where it hears no signals, in seconds."""
     on_suspects: Callable[[], None]
@@ -129,7 +129,7 @@ def upkeep(
     who = worker or f"{SCHEDULER}{new_name()}"
     kinds = (CHIEF, DEPUTY) if share is Share.ALL else (WATCHER,)
     store, rows = app.client.store, [row for row in DUTIES if share in row.shares]
-    links = store.links(shared=True) if len(rows) > 1 else None
+    links = store.common if len(rows) > 1 else None
     seats = Seats(store, queues, who, seats=kinds, brief=not worker, links=links)
     process = Process(store, queues, seats, worker, links, deaf_poll, on_suspects, on_promotion)
     duties = [row.make(process) for row in rows]

@@ -281,12 +281,9 @@ class Keys:
         self.by_script: dict[str, tuple[str, ...]] = {}
         """The keys that a script takes, in its order."""
         self.__dict__.update({name: key.name(of) for name, key in QUEUE_KEYS.items()})
-        if (
-            sharded
-        ):  # scripts know by it that signals stay at their node, and that no worker blocks at a stream
-            self.__dict__.update(
-                {name: getattr(self, name) + SHARDED for name in ("ended", "reported", "signals")}
-            )
+        if sharded:  # by which scripts know that signals stay at their node, and that no worker blocks
+            names = ("ended", "reported", "signals")
+            self.__dict__.update({name: getattr(self, name) + SHARDED for name in names})
 
     @property
     def removed(self) -> tuple[str, ...]:
@@ -357,6 +354,10 @@ class AppKeys:
     queues = Key("set", "names of all queues", "until an operator removes one")
     workers = Key("hash", "worker → what it says of itself (JSON)", "until the worker stops or is forgotten")
     loads = Key("hash", "worker → what it does now (JSON)", "as its entry in `workers`")
+    beats = Key(
+        "zset", "worker by how often it has told what it does; a fraction counts beats by others on its behalf",
+        "as its entry in `workers`",
+    )  # fmt: skip
     asks = Key("hash", "worker → what an operator asks of it: quiet or stop", "as its entry in `workers`")
     tasks = Key(
         "hash", "task and queue → what workers say of it: the JSON Schema of its payload, its options (JSON)",

@@ -33,6 +33,8 @@ LOOK: Final = 1.0
 """Seconds between two looks at the epoch of the cluster."""
 LOOK_AGAIN: Final = 0.1
 """Seconds between two looks at the map of the slots while a node is away."""
+IDLE: Final = 15.0
+"""Seconds after which a connection that nobody uses is dropped: there are as many of each kind as there are nodes."""
 TRY_AGAIN: Final = (0.01, 0.2)
 """Seconds before a command is sent again whose slot is on its way to another node: at first, and at most."""
 _NAME: Final = "streamq-cluster"
@@ -234,17 +236,24 @@ class Cluster(Servers):
     async def _look_on_at_one(self) -> None:
         """Look at one node until it is gone, or does not hear of changes. Raises ``Unavailable``."""
         await self.prepare()
-        link = Link(Peer(self.settings, self._map.owners[0].places), _NAME)
+        link = self.watch.shared_with(self._map.owners) or Link(
+            Peer(self.settings, self._map.owners[0].places), _NAME
+        )
         try:
             anew = False
             while await self._read(link, anew=anew):
                 await self.watch.leave(self._is_former)
                 anew = await self._told_to_look()
+                if link is not (self.watch.shared_with(self._map.owners) or link):
+                    break
         finally:
-            await link.close()
+            if not isinstance(link, SharedLink):
+                await link.close()
 
     def _is_former(self, link: Closes, era: int) -> bool:
-        return link.server.era != era or link.server not in (self._seed, *self._map.owners)
+        return (
+            link.server.era != era or link.server not in (self._seed, *self._map.owners) or link.is_idle(IDLE)
+        )
 
     async def _told_to_look(self) -> bool:
         """Whether somebody has asked for a look within ``LOOK`` seconds, with a pause between two."""

@@ -32,6 +32,9 @@ class Closes(Protocol):
 
     server: Server
 
+    def is_idle(self, seconds: float) -> bool:
+        """Whether nothing has gone over it for so long."""
+
     async def close(self) -> None:
         """Drop it: the next command makes a new one."""
 

@@ -59,17 +59,9 @@ class Reads:
     """Reads the queues of one worker in turns."""
 
     def __init__(
-        self,
-        store: Store,
-        links: Links,
-        reader: Reader,
-        queues: Sequence[str],
-        slots: Slots,
-        runner: Runner,
-        steered: Steered,
-        turns: Turns,
-        worker: str,
-    ) -> None:
+        self, store: Store, links: Links, reader: Reader, queues: Sequence[str], slots: Slots, runner: Runner,
+        steered: Steered, turns: Turns, worker: str,
+    ) -> None:  # fmt: skip
         self._worker = worker
         self._store, self._links, self._reader, self._queues = store, links, reader, queues
         self._slots, self._blocked, self._start_each = slots, slots.blocked, runner.start_each
@@ -82,7 +74,7 @@ class Reads:
         """By queue, the bells that were heard and not answered."""
         self._refusals = 0
         self._look_due = self._thorough_due = 0.0
-        self._found = False
+        self._found = self._was_quiet = False
         self.under_way: Asked | None = None
         """The read of the only queue that was sent before the jobs of the last one were started."""
         self._served, self._since, self._largest, self._quantum = 0, monotonic(), 1, 1
@@ -218,8 +210,11 @@ class Reads:
         if self._sources:
             return monotonic() >= self._look_due
         # with a slot for each lane a blocking read never brings too many; else a look that found something is
-        # followed by another, as there may be more, and one that found nothing holds good for a while
-        return slots < len(self._lanes_of(self._queues)) and (self._found or monotonic() >= self._look_due)
+        # followed by another, as there may be more, and one that found nothing holds good for a while, as does a
+        # read that waited in vain until its end
+        if self._was_quiet or slots >= len(self._lanes_of(self._queues)):
+            return False
+        return self._found or monotonic() >= self._look_due
 
     async def _look(self) -> None:
         began = monotonic()
@@ -312,7 +307,11 @@ class Reads:
         count = max(1, slots // max(1, len(sources)))
         limited = [queue for queue in queues if self._steered.is_limited(queue)]
         patience = min(self._patience(queues), UNHEARD_MS if limited else BLOCK_MS)
+        began = monotonic()
         found = await self._reader.wait([*sources, *self._bells_of(queues)], count, patience if block else 0)
+        vain = not (found.entries or found.refused)
+        waited = 1020 * (monotonic() - began) >= patience if block else self._was_quiet
+        self._was_quiet = vain and waited
         for queue in limited:
             self._sources.learn((queue, GATE), UNKNOWN)
         await self._let_promote()

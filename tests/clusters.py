@@ -116,9 +116,21 @@ class Cluster:
             if node.runs and node.ask("ROLE")[0] == "master":
                 node.ask("CLUSTER", "SETSLOT", slot, "NODE", to.id)
 
+    def remove(self, node: Node) -> None:
+        """A node that has no slots any more leaves, and the others forget it."""
+        self.nodes.remove(node)
+        for other in self.nodes:
+            if other.runs:
+                other.ask("CLUSTER", "FORGET", node.id)
+        node.close()
+
+    def ranges(self, node: Node) -> list[tuple[int, int]]:
+        """The slots that a node says it has."""
+        said = node.ask("CLUSTER", "SLOTS")
+        return [(first, last) for first, last, (_, port, *_), *_ in said if port == node.port]
+
     def _has(self, node: Node, slot: int) -> bool:
-        return any(first <= slot <= last and port == node.port
-                   for first, last, (_, port, *_), *_ in node.ask("CLUSTER", "SLOTS"))  # fmt: skip
+        return any(first <= slot <= last for first, last in self.ranges(node))
 
     def _meet(self, node: Node) -> None:
         self.nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", node.port, node.bus)

@@ -18,7 +18,7 @@ class Fate(NamedTuple):
 
 
 class Proxy:
-    """Stands on 127.0.0.1 before the unix socket of a server.
+    """Stands on 127.0.0.1 before a server, at its unix socket or its port.
 
     ``swallow``  bytes: the connection that sends them next is cut after the server answered, the answer lost
     ``judge``    called with what a client sends: the ``Fate`` of that, or ``None`` to let it pass
@@ -27,8 +27,8 @@ class Proxy:
     ``linger``   seconds for which the server's side of a connection stays open after the client's side has ended
     """
 
-    def __init__(self, socket: str) -> None:
-        self._socket = socket
+    def __init__(self, server: str | int) -> None:
+        self._behind = server
         self.swallow = b""
         self.swallowed = 0
         self.judge: Callable[[bytes], Fate | None] | None = None
@@ -40,7 +40,8 @@ class Proxy:
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.url = f"redis://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        self.port: int = self._server.sockets[0].getsockname()[1]
+        self.url = f"redis://127.0.0.1:{self.port}"
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -68,7 +69,11 @@ class Proxy:
             self._handlers.discard(task)
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        from_server, to_server = await asyncio.open_unix_connection(self._socket)
+        from_server, to_server = await (
+            asyncio.open_connection("127.0.0.1", self._behind)
+            if isinstance(self._behind, int)
+            else asyncio.open_unix_connection(self._behind)
+        )
         answers = asyncio.create_task(self._copy(from_server, writer))
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(1 << 16):

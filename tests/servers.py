@@ -78,6 +78,7 @@ class Server:
             *options,
         ]
         self._process: subprocess.Popen[bytes] | None = None
+        self._is_paused = False
 
     @property
     def url(self) -> str:
@@ -91,8 +92,8 @@ class Server:
 
     @property
     def runs(self) -> bool:
-        """Whether it was started and not ended."""
-        return self._process is not None
+        """Whether it was started, and neither ended nor paused."""
+        return self._process is not None and not self._is_paused
 
     @property
     def _running(self) -> subprocess.Popen[bytes]:
@@ -136,9 +137,11 @@ class Server:
     def pause(self) -> None:
         """Freeze it: connections stay open, nothing is answered until `resume`."""
         self._running.send_signal(signal.SIGSTOP)
+        self._is_paused = True
 
     def resume(self) -> None:
         self._running.send_signal(signal.SIGCONT)
+        self._is_paused = False
 
     def close(self) -> None:
         """End it if it runs, and remove its folder."""
@@ -153,7 +156,7 @@ class Server:
         self.close()
 
     def _end(self, how: signal.Signals) -> None:
-        process, self._process = self._running, None
+        process, self._process, self._is_paused = self._running, None, False
         process.send_signal(how)
         process.wait(READY)
 

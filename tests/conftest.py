@@ -18,7 +18,7 @@ from .clusters import Alone
 from .embedded import binary, folder, holder  # noqa: F401  # pytest finds them here
 from .longest import LONGEST, TESTS
 from .postgres import postgres  # noqa: F401  # and here
-from .servers import KINDS, Server, binary_of
+from .servers import IS_CLUSTER, KINDS, Server, binary_of
 
 _PREFIX = pytest.StashKey[str]()
 
@@ -110,6 +110,13 @@ def own_server(server_kind: str) -> Iterator[Callable[..., Server]]:
     yield start
     for server in servers:
         server.close()
+
+
+@pytest.fixture(autouse=True)
+def foreign_jobs_are_found_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a cluster nobody is told of what a plain XADD adds, as many tests do, so a worker looks for it in between."""
+    if IS_CLUSTER:
+        monkeypatch.setattr("streamq.store.waiting.LOOK", 0.2)
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,9 @@ from redis.retry import Retry
 
 from bench.process import free_port
 
-KINDS = ("cluster",) if os.environ.get("STREAMQ_TEST_CLUSTER") else ("redis", "valkey")
+IS_CLUSTER = bool(os.environ.get("STREAMQ_TEST_CLUSTER"))
+"""Whether the suite runs against a cluster; `make cluster` has it so."""
+KINDS = ("cluster",) if IS_CLUSTER else ("redis", "valkey")
 """The suite runs against each: Redis from the PATH, Valkey from the package of the extra `embedded`; or, when asked to,
 its shared server is a cluster of one node, where each command is refused whose keys are in several slots."""
 

@@ -20,7 +20,7 @@ from streamq.model.keys import AppKeys, Keys
 from streamq.store.producers import expanded
 
 from ..proxy import Proxy
-from ..rig import ON_ONE_SERVER, enqueue_batch, until
+from ..rig import ON_ONE_SERVER, enqueue_batch, shared_keys, until
 from ..servers import Server
 
 # -- a fault of one is not another's ------------------------------------------------------------------------
@@ -277,7 +277,7 @@ def test_a_run_of_ids_is_written_short_and_read_as_it_was(runs: list[tuple[int, 
 async def test_a_queue_is_announced_again_after_the_server_was_emptied(
     app: App, client: redis.Redis, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key = AppKeys(prefix).queues
+    key = shared_keys(prefix).queues
     await app.enqueue("q", "t", 1)
     assert client.smembers(key) == {"q"}
     client.delete(key)
@@ -306,12 +306,12 @@ async def test_a_list_of_queues_that_refuses_a_name_stops_no_job_and_is_logged_o
     app: App, client: redis.Redis, prefix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "streamq.outbox")
-    client.set(AppKeys(prefix).queues, "no set")
+    client.set(shared_keys(prefix).queues, "no set")
     for number in range(3):
         await app.enqueue("q", "t", number)
     assert caplog.text.count("cannot be put on the list of queues") == 1
-    client.delete(AppKeys(prefix).queues)
+    client.delete(shared_keys(prefix).queues)
     await app.enqueue("q", "t", 3)
     assert caplog.text.count("queues are put on the list") == 1
-    assert client.smembers(AppKeys(prefix).queues) == {"q"}
+    assert client.smembers(shared_keys(prefix).queues) == {"q"}
     assert (await app.queue("q").counts()).waiting == 4

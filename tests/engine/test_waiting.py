@@ -17,7 +17,7 @@ from streamq import App, JobFailed, JobNotFound, NotOpen, Rejected, ResultTimeou
 from streamq.model.keys import Keys
 from streamq.redis.signals import Channels, ended
 
-from ..rig import ON_ONE_SERVER, until, working
+from ..rig import ON_ONE_SERVER, queue_keys, until, working
 from ..servers import Server
 from .test_rights import rights
 
@@ -65,7 +65,7 @@ async def test_jobs_sent_one_by_one_and_awaited_together_lose_no_result(make_app
 async def test_who_sends_many_and_never_waits_does_not_listen_for_long_nor_again(
     app: App, client: redis.Redis
 ) -> None:
-    channel = Keys(app.settings.prefix, "q").ended
+    channel = queue_keys(app.settings.prefix, "q").ended
     jobs = await app.enqueue_many("q", "echo", range(600))
     assert client.pubsub_channels(channel), "somebody may wait at once"
     await until(lambda: not client.pubsub_channels(channel))
@@ -171,7 +171,7 @@ async def test_a_failure_that_is_told_during_a_look_is_looked_for_again(
     async def broken(x: int) -> int:
         raise ValueError(x)
 
-    signals, channel = app.client.store.signals.of("q"), Keys(app.settings.prefix, "q").ended
+    signals, channel = app.client.store.signals.of("q"), queue_keys(app.settings.prefix, "q").ended
     job, told = await broken.enqueue(1), list[bytes | None]()
     monkeypatch.setattr(app.client.store.jobs, "endings", slow)
     waiting = [asyncio.create_task(job.result(4))]
@@ -201,7 +201,7 @@ async def test_a_failure_that_was_heard_is_told_although_its_record_is_pruned(
         with pytest.raises(JobFailed):
             await (await broken.enqueue(0)).result(10)
         told = list[bytes | None]()
-        app.client.store.signals.of("q").listen(Keys(app.settings.prefix, "q").ended, told.append)
+        app.client.store.signals.of("q").listen(queue_keys(app.settings.prefix, "q").ended, told.append)
         jobs = [await broken.enqueue(number) for number in range(1, 4)]
         await until(lambda: {job_id for m in told if m for job_id, _ in ended(m)} == {job.id for job in jobs})
         ends = await asyncio.gather(*[job.result(10) for job in jobs], return_exceptions=True)
@@ -244,7 +244,7 @@ async def test_waiters_get_their_results_over_any_number_of_lost_connections(
     _declare(app)
     jobs = await app.enqueue_many("q", "echo", range(100))
     waits = asyncio.gather(*[job.result(30) for job in jobs])
-    await until(lambda: client.pubsub_channels(Keys(app.settings.prefix, "q").ended))
+    await until(lambda: client.pubsub_channels(queue_keys(app.settings.prefix, "q").ended))
     async with working(app, concurrency=5):
         while not waits.done():
             client.client_kill_filter(_type="pubsub")

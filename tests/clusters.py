@@ -49,6 +49,27 @@ class Node(Server):
         return said if isinstance(said, dict) else dict(line.split(":") for line in said.splitlines())
 
 
+class OneByOne(redis.Redis):
+    """A plain client of a cluster of one node. What a test asks of several keys it asks of each, as these may be in
+    several slots; and channels are those of slots, on which all signals of a cluster are."""
+
+    def delete(self, *names: Any) -> int:
+        return sum(self.execute_command("DEL", name) for name in names)
+
+    def exists(self, *names: Any) -> int:
+        return sum(self.execute_command("EXISTS", name) for name in names)
+
+    def publish(self, channel: Any, message: Any, **_: Any) -> int:
+        return int(self.execute_command("SPUBLISH", channel, message))
+
+    def pubsub_channels(self, pattern: Any = "*", **_: Any) -> list[str]:
+        return list(self.execute_command("PUBSUB SHARDCHANNELS", pattern))
+
+    def pubsub_numsub(self, *channels: Any, **_: Any) -> list[tuple[str, int]]:
+        told = self.execute_command("PUBSUB SHARDNUMSUB", *channels)
+        return list(zip(told[::2], told[1::2], strict=True))
+
+
 class Alone(Node):
     """A cluster of one node, which has all slots; a plain client reaches all of it."""
 
@@ -58,7 +79,7 @@ class Alone(Node):
 
     def client(self) -> redis.Redis:
         plain = f"redis://127.0.0.1:{self.port}"
-        return redis.Redis.from_url(plain, decode_responses=True, retry=Retry(NoBackoff(), 0))
+        return OneByOne.from_url(plain, decode_responses=True, retry=Retry(NoBackoff(), 0))
 
     def start(self) -> Self:
         super().start()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import NamedTuple, Self
+
+from .clusters import Alone
+from .servers import Server
 
 
 class Fate(NamedTuple):
@@ -15,6 +18,21 @@ class Fate(NamedTuple):
     """So many bytes of it reach the server; if all do, it has done what they ask for."""
     then: Callable[[], None] = lambda: None
     """Called when they have, before the client can notice anything."""
+
+
+@contextlib.asynccontextmanager
+async def before(server: Server) -> AsyncIterator[Proxy]:
+    """A proxy before a server. A cluster of one node says meanwhile that it is reached there."""
+    async with Proxy(server.port or str(server.socket)) as proxy:
+        if not isinstance(server, Alone):
+            yield proxy
+            return
+        server.ask("CONFIG", "SET", "cluster-announce-port", proxy.port)
+        proxy.url = f"redis+cluster://127.0.0.1:{proxy.port}"
+        try:
+            yield proxy
+        finally:
+            server.ask("CONFIG", "SET", "cluster-announce-port", 0)
 
 
 class Proxy:

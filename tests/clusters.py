@@ -66,8 +66,7 @@ class OneByOne(redis.Redis):
         return list(self.execute_command("PUBSUB SHARDCHANNELS", pattern))
 
     def pubsub_numsub(self, *channels: Any, **_: Any) -> list[tuple[str, int]]:
-        told = self.execute_command("PUBSUB SHARDNUMSUB", *channels)
-        return list(zip(told[::2], told[1::2], strict=True))
+        return list(self.execute_command("PUBSUB SHARDNUMSUB", *channels))
 
 
 class Alone(Node):

@@ -18,7 +18,7 @@ from streamq.redis.addressed import servers_at
 from streamq.redis.link import Link, SharedLink
 from streamq.settings import Settings
 
-from ..rig import ON_ONE_SERVER, until, working
+from ..rig import ON_ONE_SERVER, of_one_server, until, working
 from ..servers import Server
 
 NOWHERE = "unix:///nonexistent/s"
@@ -214,6 +214,7 @@ async def test_a_connection_the_server_closed_is_replaced_before_it_is_used(
 
 
 @ON_ONE_SERVER
+@of_one_server("of a cluster any node is asked at first, and then those that have the queues")
 async def test_ordinary_commands_share_a_bounded_number_of_connections(
     make_app: Callable[..., App], client: redis.Redis
 ) -> None:

@@ -20,7 +20,7 @@ from streamq.model.keys import AppKeys, Keys
 from streamq.store.producers import expanded
 
 from ..proxy import before
-from ..rig import ON_ONE_SERVER, enqueue_batch, shared_keys, until
+from ..rig import ON_ONE_SERVER, enqueue_batch, of_one_server, shared_keys, until
 from ..servers import Server
 
 # -- a fault of one is not another's ------------------------------------------------------------------------
@@ -190,6 +190,7 @@ async def test_a_lone_caller_that_goes_away_takes_neither_its_jobs_nor_anybody_e
 
 
 @ON_ONE_SERVER
+@of_one_server("of a cluster any node is asked at first, and then those that have the queues")
 async def test_five_hundred_queues_share_a_connection(app: App, client: redis.Redis) -> None:
     await asyncio.gather(*[app.enqueue(f"q{n}", "t", n) for n in range(500) for _ in range(2)])
     assert [each["name"] for each in client.client_list()].count("streamq-producer") == 1

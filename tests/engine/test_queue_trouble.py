@@ -179,7 +179,7 @@ async def test_nothing_but_its_stop_ends_the_fetching(
         hands.slots.change = bad
         hands.let_go()
         client.xadd(Keys(prefix, "a").ready, JOB)
-        await until(lambda: hands.taken["a"] == 4, 10)
+        await until(lambda: hands.taken["a"] >= 4, 10)
     assert len(raised) == 2
     assert "could not be started" in caplog.text
 

@@ -15,6 +15,7 @@ import pytest
 
 from .children import children, command, session_of
 from .clusters import Alone
+from .crossing import watched
 from .embedded import binary, folder, holder  # noqa: F401  # pytest finds them here
 from .longest import LONGEST, TESTS
 from .postgres import postgres  # noqa: F401  # and here
@@ -74,7 +75,11 @@ def shared_server(server_kind: str) -> Iterator[Server]:
     """The server of the session, on a private unix socket, without persistence. Do not stop it."""
     found = binary_of(server_kind)
     assert found is not None
-    with Alone(found) if server_kind == "cluster" else Server(found) as server:
+    if server_kind == "cluster":
+        with Alone(found) as cluster, watched(cluster):
+            yield cluster
+        return
+    with Server(found) as server:
         yield server
 
 

@@ -59,7 +59,7 @@ class Waiting:
                     return {}
                 if found := await self._look([of for of in lanes.values() if self._is_due(of)], read):
                     return found
-                if self._woken or (left := until - monotonic()) <= 0:
+                if (left := until - monotonic()) <= 0:
                     return {}
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(min(left, self._next_look() - monotonic())):

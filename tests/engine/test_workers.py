@@ -281,8 +281,9 @@ async def test_a_worker_keeps_few_connections_whatever_it_does(app: App, client:
 
 @ON_ONE_SERVER
 async def test_an_idle_worker_sends_at_most_two_commands_a_second(
-    make_app: Callable[..., App], client: redis.Redis
+    make_app: Callable[..., App], client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("streamq.store.waiting.LOOK", 60.0)
     async with make_app(beat=5.0, lease=15.0) as app:
         app.task(name="t", queue="q")(lambda x: x)
         async with working(app):

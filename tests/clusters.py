@@ -76,9 +76,9 @@ class Alone(Node):
     def url(self) -> str:
         return f"redis+cluster://127.0.0.1:{self.port}"
 
-    def client(self) -> redis.Redis:
+    def client(self, *, decode_responses: bool = True) -> redis.Redis:
         plain = f"redis://127.0.0.1:{self.port}"
-        return OneByOne.from_url(plain, decode_responses=True, retry=Retry(NoBackoff(), 0))
+        return OneByOne.from_url(plain, decode_responses=decode_responses, retry=Retry(NoBackoff(), 0))
 
     def start(self) -> Self:
         super().start()

@@ -156,6 +156,7 @@ def _read(port: int, found: Crossing) -> bool:
     connection.connect()
     connection.send_command("MONITOR")
     connection.read_response()
+    connection._sock.settimeout(None)
     print("reading", flush=True)  # noqa: T201  # whoever started it waits for this
     for line in connection._sock.makefile("r", encoding="latin-1", newline="\r\n"):
         match = LINE.match(line[1:])
@@ -172,13 +173,18 @@ def _read(port: int, found: Crossing) -> bool:
 def watched(server: Alone) -> Iterator[None]:
     """All that the node runs meanwhile is in one slot each."""
     command = [sys.executable, "-m", "tests.crossing", str(server.port)]
-    reader = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1])
+    log = server.directory / "crossing"
+    with log.open("w") as errors:
+        reader = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=Path(__file__).parents[1]
+        )
     assert reader.stdout is not None
     try:
         assert reader.stdout.readline() == "reading\n"
         yield
         server.ask("ECHO", END)
-        told = reader.communicate(timeout=300)[0].splitlines()[-1]
+        *_, told = reader.communicate(timeout=300)[0].splitlines()[-1:] or [""]
+        assert told, log.read_text()
     finally:
         reader.kill()
         reader.wait()

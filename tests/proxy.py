@@ -87,11 +87,7 @@ class Proxy:
             self._handlers.discard(task)
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        from_server, to_server = await (
-            asyncio.open_connection("127.0.0.1", self._behind)
-            if isinstance(self._behind, int)
-            else asyncio.open_unix_connection(self._behind)
-        )
+        from_server, to_server = await self._to_server()
         answers = asyncio.create_task(self._copy(from_server, writer))
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(1 << 16):
@@ -114,6 +110,11 @@ class Proxy:
         to_server.close()
         with contextlib.suppress(ConnectionError):
             await to_server.wait_closed()
+
+    async def _to_server(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if isinstance(self._behind, int):
+            return await asyncio.open_connection("127.0.0.1", self._behind)
+        return await asyncio.open_unix_connection(self._behind)
 
     def _fate(self, data: bytes) -> Fate | None:
         if self.swallow and self.swallow in data:

@@ -102,9 +102,9 @@ class Server:
         assert self._process is not None, "the server is not running"
         return self._process
 
-    def client(self) -> redis.Redis:
+    def client(self, *, decode_responses: bool = True) -> redis.Redis:
         """A plain synchronous client that repeats nothing; close it, or use it with ``with``."""
-        return redis.Redis.from_url(self.url, decode_responses=True, retry=Retry(NoBackoff(), 0))
+        return redis.Redis.from_url(self.url, decode_responses=decode_responses, retry=Retry(NoBackoff(), 0))
 
     def start(self) -> Self:
         """Start it and wait until it answers (20 to 50 ms)."""

@@ -283,7 +283,7 @@ async def test_a_worker_keeps_few_connections_whatever_it_does(app: App, client:
 async def test_an_idle_worker_sends_at_most_two_commands_a_second(
     make_app: Callable[..., App], client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streamq.store.waiting.LOOK", 60.0)
+    monkeypatch.setattr("streamq.store.waiting.LOOK", 60.0, raising=False)
     async with make_app(beat=5.0, lease=15.0) as app:
         app.task(name="t", queue="q")(lambda x: x)
         async with working(app):

@@ -17,17 +17,27 @@ import itertools
 import logging
 import secrets
 from collections import deque
-from collections.abc import Awaitable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from typing import Any, Final
 
-from streamq.client.orders import BATCH, BATCH_BYTES, Departure, Kind, Load, Order, slices
+from streamq.client.orders import (
+    BATCH,
+    BATCH_BYTES,
+    Departure,
+    Kind,
+    Load,
+    Order,
+    as_unknown,
+    copied,
+    is_away,
+    is_silence,
+    slices,
+)
 from streamq.client.transfer import Transfer
 from streamq.errors import (
-    NotDurable,
     NotOpen,
     OutcomeUnknown,
-    OutOfMemory,
     QueueFull,
     StreamqError,
     Unavailable,
@@ -35,11 +45,11 @@ from streamq.errors import (
 )
 from streamq.model.clock import monotonic
 from streamq.model.envelope import New
-from streamq.redis.answers import Demoted, Redirected, concerns_all
+from streamq.redis.answers import Demoted, Redirected
 from streamq.redis.links import Links
 from streamq.redis.server import Server
 from streamq.settings import Durability
-from streamq.store.producers import PRODUCER_MEMORY_MS, Answer, Batch, Producer
+from streamq.store.batch import PRODUCER_MEMORY_MS, Answer, Batch, Producer, Stale
 from streamq.store.store import Store
 from streamq.tickets import Ticket
 
@@ -53,18 +63,25 @@ PARTING: Final = 1.0
 """Seconds that closing may take to make the server forget batches that nobody repeats."""
 
 
+Again = Callable[[str, Sequence[New], Durability], Awaitable[list[str]]]
+"""Sends jobs that were refused as their queue has partitions, to where they belong."""
+
+
 class Outbox:
     """The way out of one process. At most two connections to a server for each durability in use."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, again: Again | None = None) -> None:
+        self._store, self._again = store, again
         self._carriers: dict[tuple[Server, Durability, bool], _Carrier] = {}
         self._plain = store.producers.plain.until
         self._closed = False
 
-    def put(self, queue: str, jobs: Sequence[New], durability: Durability) -> Coroutine[Any, Any, list[str]]:
+    def put(
+        self, queue: str, jobs: Sequence[New], durability: Durability, *, placed: bool = False
+    ) -> Coroutine[Any, Any, list[str]]:
         """Send jobs, no more than one call takes, and return their ids. Cancelling the caller does not unsend them.
 
+        ``queue`` is a partition where they are ``placed``: then ``Stale`` is raised when it is their place no more.
         Raises ``UsageError`` for what cannot be written, else ``Unavailable`` or a subclass; ``OutcomeUnknown`` with
         a way to repeat.
         """
@@ -79,9 +96,9 @@ class Outbox:
         kind = (server, durability, size > BATCH_BYTES)
         carrier = self._carriers.get(kind)
         if carrier is None:
-            carrier = self._carriers[kind] = _Carrier(self._store, server, durability)
+            carrier = self._carriers[kind] = _Carrier(self._store, server, durability, self._again)
         plain = demand is None and self._plain.get(queue, 0.0) > monotonic()
-        return carrier.put(Order((queue, due != "", plain), jobs, size))
+        return carrier.put(Order((queue, due != "", plain), jobs, size, placed=placed))
 
     async def put_many(self, queue: str, jobs: Iterable[New], durability: Durability) -> list[str]:
         """The same for any number of jobs, taken from ``jobs`` as they are sent, in slices that one call takes."""
@@ -100,8 +117,10 @@ class Outbox:
 class _Carrier:
     """Flights of one durability to one server, one after the other, over one connection."""
 
-    def __init__(self, store: Store, server: Server, durability: Durability) -> None:
-        self._store, self._server, self._durability = store, server, durability
+    def __init__(self, store: Store, server: Server, durability: Durability, again: Again | None) -> None:
+        self._store, self._server, self._durability, self._again = store, server, durability, again
+        self._going_again: set[asyncio.Task[None]] = set()
+        """Orders of callers that did not know of partitions, on their way to these."""
         self._links = store.links("streamq-producer")
         self._link = self._links.to(server)
         self._waiting: list[Order] = []
@@ -259,7 +278,7 @@ class _Carrier:
         answers = first or await self._attempt(self._links, batches)
         if len(answers) == 1 and isinstance(answers[0], list):
             return answers
-        unknown = {at for at, answer in enumerate(answers) if _is_silence(answer)}
+        unknown = {at for at, answer in enumerate(answers) if is_silence(answer)}
         open_ = [at for at, answer in enumerate(answers) if at in unknown or self._meets_fail_over(answer)]
         pause, deadline = PAUSES[0], monotonic() + self._store.settings.enqueue_timeout
         if all(isinstance(answers[at], Redirected) for at in open_):
@@ -269,9 +288,9 @@ class _Carrier:
             pause = min(max(2 * pause, PAUSES[0]), PAUSES[1])
             again = await self._attempt(self._links, [batches[at] for at in open_])
             for at, answer in zip(open_, again, strict=True):
-                answers[at] = _as_unknown(answer) if at in unknown else answer
-            unknown.update(at for at in open_ if _is_silence(answers[at]))
-            open_ = [at for at in open_ if _is_away(answers[at])]
+                answers[at] = as_unknown(answer) if at in unknown else answer
+            unknown.update(at for at in open_ if is_silence(answers[at]))
+            open_ = [at for at in open_ if is_away(answers[at])]
         return answers
 
     def _meets_fail_over(self, answer: Answer) -> bool:
@@ -299,6 +318,10 @@ class _Carrier:
         if isinstance(answer, list) and len(load.orders) == 1:
             load.orders[0].end(answer)
             return
+        if isinstance(answer, Stale) and self._again is not None:
+            for order in load.orders:
+                self._send_again(order, answer)
+            return
         if isinstance(answer, OutcomeUnknown):  # the next batch must not make the server forget this one
             self._producers = {
                 of: each for of, each in self._producers.items() if each is not load.batch.producer
@@ -309,11 +332,29 @@ class _Carrier:
             if isinstance(answer, list):
                 order.end(answer[at:end])
             else:
-                own = _copied(answer)  # each caller raises one of its own
+                own = copied(answer)  # each caller raises one of its own
                 if isinstance(own, OutcomeUnknown):
                     own.ticket = Ticket(partial(self._repeat, load, at, end))
                 order.end(own)
             at = end
+
+    def _send_again(self, order: Order, refused: Stale) -> None:
+        """The queue has partitions, which its caller did not know: unless it did, and goes on by itself."""
+        if order.placed or self._again is None:
+            order.end(copied(refused))
+            return
+        going = asyncio.create_task(self._go_again(self._again, order), name="outbox")
+        self._going_again.add(going)
+        going.add_done_callback(self._going_again.discard)
+
+    async def _go_again(self, again: Again, order: Order) -> None:
+        try:
+            order.end(await again(order.kind[0], order.jobs, self._durability))
+        except StreamqError as error:
+            order.end(error)
+        except BaseException:
+            order.end(OutcomeUnknown("the event loop ended while the jobs were sent: they may be enqueued"))
+            raise
 
     async def _repeat(self, load: Load, start: int, end: int) -> list[str]:
         if monotonic() > load.since + MEMORY:
@@ -326,12 +367,14 @@ class _Carrier:
             (answer,) = await self._attempt(links, [load.batch])
         finally:
             await links.close()
-        answer = _as_unknown(answer)
+        answer = as_unknown(answer)
         if isinstance(answer, list):
             return answer[start:end]
         raise answer.carrying(Ticket(partial(self._repeat, load, start, end)))
 
     async def close(self) -> None:
+        if self._going_again:
+            await asyncio.wait(self._going_again)
         while self._under_way or self._waiting:
             if self._task is not None:
                 await asyncio.wait([self._task])
@@ -351,27 +394,3 @@ class _Carrier:
         with contextlib.suppress(Unavailable):
             producers = list(self._producers.values())
             await self._store.producers.forget(self._link, producers, timeout=PARTING)
-
-
-def _is_silence(answer: Answer) -> bool:
-    return isinstance(answer, OutcomeUnknown) and not isinstance(answer, NotDurable)
-
-
-def _is_away(answer: Answer) -> bool:
-    return concerns_all(answer) and not isinstance(answer, OutOfMemory)
-
-
-def _as_unknown(answer: Answer) -> list[str] | OutcomeUnknown:
-    """An answer to what was sent before and may have run: a refusal says nothing of the first time."""
-    if isinstance(answer, list | OutcomeUnknown):
-        return answer
-    unknown = OutcomeUnknown(f"the jobs may be enqueued already; asking again was refused: {answer}")
-    unknown.__cause__ = answer
-    return unknown
-
-
-def _copied(error: StreamqError) -> StreamqError:
-    own = type(error).__new__(type(error), *error.args)  # without ``__init__``, whose arguments are not kept
-    own.__dict__.update(error.__dict__)
-    own.__cause__ = error
-    return own

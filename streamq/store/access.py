@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from streamq.model.clock import ServerClock
 from streamq.model.keys import AppKeys, Keys
+from streamq.model.partitions import Partitions
+from streamq.model.places import queue_of
 from streamq.model.retention import DEFAULT, Kept, Retention
 from streamq.redis.links import Links
 from streamq.redis.pool import Pool
@@ -31,6 +33,8 @@ class Access:
             settings.keep_failed,
             settings.keep_failed_for,
         )
+        self.partitions: dict[str, Partitions] = {}
+        """Of the queues that have several, how many, as far as it was last seen here."""
         self._keys: dict[str, Keys] = {}
 
     def links(self, client_name: str = "streamq", *, shared: bool = False) -> Links:
@@ -43,7 +47,7 @@ class Access:
         return ThreadLinks(self.servers, client_name)
 
     def keys(self, queue: str) -> Keys:
-        """The keys of a queue. Raises ``ConfigurationError`` for a bad name."""
+        """The keys of a partition. Raises ``ConfigurationError`` for a bad name."""
         try:
             found = self._keys.get(queue)
         except TypeError:  # unhashable: Keys refuses it with the right error
@@ -51,6 +55,16 @@ class Access:
         if found is None:
             found = self._keys[queue] = Keys(self.settings.prefix, queue, sharded=not self.servers.is_one)
         return found
+
+    def generation(self, partition: str) -> int:
+        """The number of the last change of partitions that is known here, of the queue of one."""
+        its = self.partitions.get(queue_of(partition))
+        return 0 if its is None else its.generation
+
+    def part_of(self, partition: str, whole: int) -> int:
+        """What one partition has of a number of records that is kept of a queue."""
+        its = self.partitions.get(queue_of(partition)) if self.partitions else None
+        return whole if its is None else -(-whole // its.count)
 
     def learn_retention(self, queue: str, told: Retention) -> None:
         """What is told to a queue was seen."""

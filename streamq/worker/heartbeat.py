@@ -102,6 +102,10 @@ class Heartbeat:
         if self._pulse_timer is not None:
             self._pulse_timer.cancel()
 
+    def describe(self, info: WorkerInfo) -> None:
+        """The worker has another description from the next beat on, as it serves more."""
+        self._info = info
+
     def ring(self) -> None:
         """Beat at once, within ``WATCH`` seconds."""
         self._rung = True

@@ -63,7 +63,7 @@ class Reads:
         store: Store,
         links: Links,
         reader: Reader,
-        queues: tuple[str, ...],
+        queues: Sequence[str],
         slots: Slots,
         runner: Runner,
         steered: Steered,
@@ -86,6 +86,11 @@ class Reads:
         self.under_way: Asked | None = None
         """The read of the only queue that was sent before the jobs of the last one were started."""
         self._served, self._since, self._largest, self._quantum = 0, monotonic(), 1, 1
+        self.serve()
+
+    def serve(self) -> None:
+        """Read those that the queues are now."""
+        self._sources.know(self._queues)
 
     @property
     def is_reading(self) -> bool:

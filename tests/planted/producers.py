@@ -66,7 +66,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a queue is announced once in a process's life",
-        "streamq/store/producers.py",
+        "streamq/store/announcements.py",
         "            self._until.clear()",
         "            pass",
         "tests/engine/test_outbox.py::test_queues_are_announced_again_after_a_reconnection",

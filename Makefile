@@ -17,10 +17,10 @@ LOG := $(VENV)/install.log
 OFFLINE := the packages could not be installed: a connection to a Python package index is needed (details in $(LOG))
 
 .DEFAULT_GOAL := help
-.PHONY: help up test doors contract model floods kills planted previous texts lint bench peers figures docs lock audit sbom build clean python
+.PHONY: help up test doors contract model floods kills faults-cluster planted previous texts lint bench peers figures docs lock audit sbom build clean python
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s%s\n", $$1, $$2 }'
 
 up: $(VENV)/.installed ## a private server, API, dashboard, scheduler, worker and provider sandbox, with a demo
 	@exec $(BIN)/streamq up --demo $(ARGS)
@@ -42,6 +42,10 @@ floods: $(VENV)/.installed-dev ## a million kinds of errors, tasks and acts, and
 
 kills: $(VENV)/.installed-dev ## 200 kills of workers, schedulers and the server while groups are at their limits: 2 minutes
 	@STREAMQ_TEST_GROUP_KILLS=200 $(BIN)/python -m pytest -q -s --timeout=900 tests/floods/test_groups.py $(ARGS)
+
+faults-cluster: $(VENV)/.installed-dev ## nodes of a cluster and Sentinels' servers are killed under 1,000 jobs a second, 20 times
+	@STREAMQ_TEST_FAULTS=20 STREAMQ_TEST_RATE=1000 $(BIN)/python -m pytest -q -s \
+	    tests/floods/test_nodes.py tests/floods/test_switches.py $(ARGS)
 
 texts: $(VENV)/.installed-dev ## send the lines of a file through each channel, and compare what arrives (TEXTS=file)
 	@STREAMQ_TEST_TEXTS="$(TEXTS)" $(BIN)/python -m pytest -q tests/service/test_real_texts.py $(ARGS)

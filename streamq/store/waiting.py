@@ -53,9 +53,11 @@ class Waiting:
         try:
             while True:
                 self._bell.clear()
+                if self._woken:  # also when a job has come: the lanes that are to be read may be others by now
+                    return {}
                 if found := await self._look([of for of in lanes.values() if self._is_due(of)], read):
                     return found
-                if self._woken or (left := until - monotonic()) <= 0:
+                if (left := until - monotonic()) <= 0:
                     return {}
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(left):
@@ -128,7 +130,9 @@ class Waiting:
         self._bell.set()
 
     async def close(self) -> None:
-        """Listen no more."""
+        """Listen no more. Of what we were told and did not look at, another is told."""
         self._access.signals.listen_only(self._listening, {}, self._heard)
+        for queue in list(self._told):
+            await self._pass_on(queue)
         for passing in list(self._passing):
             await passing

@@ -227,7 +227,8 @@ class _Carrier:
             for order in departure.orders:
                 await self._land(self._begin([order], departure.slot))
             return
-        for load, answer in zip(departure.loads, answers, strict=True):
+        for load, found in zip(departure.loads, answers, strict=True):
+            answer = await self._store.migrations.explained(load.batch.producer.queue, found)
             if isinstance(answer, QueueFull):
                 room = answer.bound - answer.waiting
                 if fitting := load.fitting(room, answer.group):

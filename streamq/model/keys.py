@@ -65,7 +65,7 @@ def _lane(number: int) -> Key:
 
 
 class Keys:
-    """The keys of one queue; ``sharded`` where queues live on several servers.
+    """The keys of one queue; ``sharded`` where queues live on several servers, ``aside`` those it has while it moves.
 
     Raises ``ConfigurationError`` for a name that is not 1 to 64 letters, digits, ``_``, ``.`` or ``-``.
     """
@@ -247,6 +247,13 @@ class Keys:
     )
     events = Key("stream", "signals of an earlier version", "the pruner deletes it")
     wake = Key("list", "signals of an earlier version", "the pruner deletes it")
+    migration = Key(
+        "hash", "what is known of the move of the queue to or from another server", "until the next move"
+    )
+    migrator = Key(
+        "string", "on the server a queue moves to, the process that moves it", "expires in seconds"
+    )
+    aside = Key("hash", "any other key of the queue, as long as it moves", "until it has moved", "aside:KEY")
     ended = Key(
         "channel", "what finished: ids, and records that are short", "to callers that wait for results"
     )
@@ -268,11 +275,11 @@ class Keys:
         "signals:sharded:WORKER",
     )
 
-    def __init__(self, prefix: str, queue: str, *, sharded: bool = False) -> None:
+    def __init__(self, prefix: str, queue: str, *, sharded: bool = False, aside: bool = False) -> None:
         if not is_name(queue):
             raise ConfigurationError(f"{as_given(queue)} cannot name a queue: {NAME_FORM}")
-        of = f"{prefix}:{{{queue}}}:"
-        self.queue = queue
+        of = f"{prefix}:{{{queue}}}:{'aside:' if aside else ''}"
+        self.queue, self.before = queue, of
         self.lanes = tuple(of + lane.name for lane in LANES)
         """The streams jobs are delivered from; a lane's number is its place here, from 1."""
         self.pattern = re.sub(r"([\\*?\[\]])", r"\\\1", of) + "*"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from streamq.model.job_record import Counts
-from streamq.model.keys import GROUP, is_name
+from streamq.model.keys import GROUP, Keys, is_name
 from streamq.model.shown import shown
 from streamq.redis import scripts
 from streamq.redis.answers import is_of_another_type, translate
@@ -92,7 +92,10 @@ class Queues:
         They count entries, so what was damaged by hand is counted as it lies: an active job whose entry was
         deleted is one active too many, and a waiting one too few, until the next audit (a minute at most).
         """
-        keys = self._access.keys(queue)
+        return await self.counts_in(queue, self._access.keys(queue))
+
+    async def counts_in(self, queue: str, keys: Keys) -> Counts:
+        """The same of these keys of it."""
         async with self._access.pool.links() as links:
             replies = await links.of(queue).batch(
                 *[("XLEN", lane) for lane in keys.lanes],

@@ -136,8 +136,8 @@ class MoveUnfinished(QueueError, TimeoutError):
     def __init__(self, queue: str, active: int) -> None:
         self.queue, self.active = queue, active
         super().__init__(
-            f"{counted(active, 'job')} of queue {queue!r} did not end in time: it is paused; start the move again to go "
-            "on, or with --undo to give it up"
+            f"{counted(active, 'job')} of queue {queue!r} did not end in time: it is paused; start the move again to "
+            "go on, or with --undo to give it up"
         )
 
 

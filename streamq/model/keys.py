@@ -247,12 +247,8 @@ class Keys:
     )
     events = Key("stream", "signals of an earlier version", "the pruner deletes it")
     wake = Key("list", "signals of an earlier version", "the pruner deletes it")
-    migration = Key(
-        "hash", "what is known of the move of the queue to or from another server", "until the next move"
-    )
-    migrator = Key(
-        "string", "on the server a queue moves to, the process that moves it", "expires in seconds"
-    )
+    migration = Key("hash", "the move of the queue to or from another server", "until the next move")
+    migrator = Key("string", "the process that moves the queue", "expires in seconds")
     aside = Key("hash", "any other key of the queue, as long as it moves", "until it has moved", "aside:KEY")
     ended = Key(
         "channel", "what finished: ids, and records that are short", "to callers that wait for results"

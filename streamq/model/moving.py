@@ -54,12 +54,8 @@ def stays(end: str) -> bool:
 
 def doors(keys: Keys) -> tuple[str, ...]:
     """The names at which a text stands while the queue is aside: all that are known beforehand."""
-    fixed = (
-        key.end
-        for key in QUEUE_KEYS.values()
-        if key.type != "channel" and key.end == re.split("[A-Z]", key.end)[0]
-    )
-    return tuple(keys.before + end for end in fixed if not stays(end))
+    ends = (key.end for key in QUEUE_KEYS.values() if key.type != "channel")
+    return tuple(keys.before + end for end in ends if not re.search("[A-Z]", end) and not stays(end))
 
 
 def beside(names: tuple[str, ...], of: Keys, to: Keys) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from typing import Final
 
 from streamq.noun_errors import MoveRefused
@@ -27,7 +27,7 @@ class Copying:
         self._source, self._target, self._queue, self._token, self._told = source, target, queue, token, told
 
     async def run(self) -> int:
-        """Copy until both sides are equal. Returns how many keys they have. Raises ``MoveRefused`` where they never are."""
+        """Copy until both sides are equal. Returns how many keys that are. Raises ``MoveRefused``."""
         differing: Collection[str] = await self._ends()
         for round_ in range(ROUNDS):
             if round_:
@@ -77,7 +77,7 @@ class Copying:
         async with contextlib.aclosing(_ahead(self._source.read(self._queue, end, kind, at))) as read:
             async for piece in read:
                 await self._target.land(self._queue, self._token, end, kind, life, piece)
-                self._told(piece.count)
+                self._told(piece.elements)
         if kind == "stream":
             remembered = await self._source.remembered(self._queue, end)
             await self._target.land(self._queue, self._token, end, "group", life, remembered)
@@ -96,7 +96,7 @@ class Copying:
                 group.create_task(work())
 
 
-async def _ahead(read: AsyncIterator[Piece]) -> AsyncIterator[Piece]:
+async def _ahead(read: AsyncIterator[Piece]) -> AsyncGenerator[Piece]:
     """The same, each read while the one before it is written."""
     following = asyncio.ensure_future(anext(read, None))
     try:

@@ -58,8 +58,9 @@ class Mover:
         self._token = token()
 
     async def run(self) -> Moved:
-        """Move it, or go on with that. Raises ``MoveRefused`` with what is in the way, ``MoveUnfinished`` while jobs run.
+        """Move it, or go on with that.
 
+        Raises ``MoveRefused`` with what is in the way, and ``MoveUnfinished`` where jobs run for too long.
         Killed at any moment, it goes on when it is called again with the same servers.
         """
         async with leading(self._source, self._target, self._queue, self._token):
@@ -99,21 +100,15 @@ class Mover:
             raise MoveRefused(self._queue, f"it has left this server{_to(here)}")
         if here.phase in (AWAITED, CHECKED):
             raise MoveRefused(self._queue, f"it is on its way to this server, from {here.peer}")
-        move = (
-            here.id
-            if here.phase in (LEAVING, CLOSED)
-            else there.id
-            if self._is_ours(there)
-            else secrets.token_hex(8)
-        )
+        move = there.id if self._is_ours(there) else secrets.token_hex(8)
+        if here.phase in (LEAVING, CLOSED):
+            move = here.id
         await self._check_schedules(move)
         peer = _name(self._from)
         said = await self._target.expect(self._queue, move, peer, comes_from(peer))
         if said == "used":
-            raise MoveRefused(
-                self._queue,
-                f"there are jobs or records of it at {_name(self._to)}: a queue moves to an empty one",
-            )
+            why = f"it has jobs or records at {_name(self._to)}, and a queue moves to an empty one"
+            raise MoveRefused(self._queue, why)
         if said == "busy":
             raise MoveRefused(
                 self._queue, f"another move of it is under way at {_name(self._to)}{_to(there)}"

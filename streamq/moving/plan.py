@@ -15,7 +15,7 @@ class Planned:
 
     queue: str
     phase: str
-    """``open``, or how far its move is: ``leaving``, ``closed``, ``left``; ``awaited`` where it comes from elsewhere."""
+    """``open``, or how far its move is: ``leaving``, ``closed``, ``left``; ``awaited``, ``checked``."""
     counts: dict[str, int]
     """Its jobs by state."""
     problem: str

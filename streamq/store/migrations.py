@@ -94,9 +94,8 @@ class Migrations:
 
     async def leave_the_lead(self, queue: str, token: str) -> None:
         """Let another process go on at once."""
-        on = scripts.MIGRATE_LAND.on(
-            migrator=self._access.keys(queue).migrator, target=self._access.keys(queue).migrator
-        )
+        name = self._access.keys(queue).migrator
+        on = scripts.MIGRATE_LAND.on(migrator=name, target=name)
         await self._run(queue, scripts.MIGRATE_LAND, on, token, 1, "", "", 0)
 
     async def land(self, queue: str, token: str, end: str, kind: str, life: int, piece: pieces.Piece) -> None:

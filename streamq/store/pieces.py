@@ -37,8 +37,8 @@ class Piece(NamedTuple):
     at: str
     """Where a list or a stream ends before they are added."""
     items: list[Any]
-    count: int
-    """How many elements they are."""
+    elements: int
+    """How many they are."""
 
 
 _SIZES: Final = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import secrets
 import socket
 from collections.abc import AsyncIterator
@@ -19,6 +20,8 @@ BEAT: Final = LEASE / 5
 """Seconds between two signs of life."""
 LOOK: Final = 0.1
 """Seconds between two looks at whether another process lives."""
+
+_TOKEN: Final = re.compile(r"process (\d+) on (.*), [0-9a-f]{16}")
 
 
 def token() -> str:
@@ -50,10 +53,27 @@ async def _take(side: Migrations, queue: str, own: str) -> None:
     end, before = monotonic() + 2 * LEASE, await side.leader(queue)
     while not await side.take_the_lead(queue, own):
         now = await side.leader(queue)
+        if _is_dead(now.token):
+            await side.leave_the_lead(queue, now.token)
+            continue
         if now.token and (now.token != before.token or now.life > before.life or monotonic() > end):
             raise MoveRefused(queue, f"{now.token.rpartition(',')[0]} moves it: wait for it, or end it first")
         before = now if now.token else before
         await asyncio.sleep(LOOK)
+
+
+def _is_dead(other: str) -> bool:
+    """Whether it was a process of this machine, and has ended."""
+    named = _TOKEN.fullmatch(other)
+    if named is None or named[2] != socket.gethostname():
+        return False
+    try:
+        os.kill(int(named[1]), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # it is another user's
+        return False
+    return False
 
 
 async def _leave(side: Migrations, queue: str, own: str) -> None:

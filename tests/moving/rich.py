@@ -1,11 +1,12 @@
-"""A queue that has something of everything, and what is to be found of it wherever it is."""
+"""A queue that has something of everything, what is found of it wherever it is, and a producer that finds it."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-from streamq import App, JobRecord, Unique
+from streamq import App, JobRecord, QueueMoved, Unique
 
 from ..rig import until, working
 
@@ -50,7 +51,9 @@ async def fill(app: App, each: int = 20) -> None:
     await queue.limit(max_waiting=100_000)
     await queue.keep(completed=77)
     await queue.pause("of the test")
-    await app.schedules.put("nightly", task="work", queue=QUEUE, payload={"line": "s", "number": 1}, cron="0 0 1 1 *")
+    await app.schedules.put(
+        "nightly", task="work", queue=QUEUE, payload={"line": "s", "number": 1}, cron="0 0 1 1 *"
+    )
     await app.records("opt-outs").put("+4930123", {"since": "now"}, lifetime=86_400)
 
 
@@ -82,3 +85,27 @@ async def _pages(app: App, state: Any) -> AsyncIterator[JobRecord]:
             yield job
         if (cursor := page.next) is None:
             return
+
+
+class Anywhere:
+    """A producer that sends a job where the queue is, as soon as it is anywhere."""
+
+    def __init__(self, *apps: App) -> None:
+        self._apps, self.sent = list(apps), list[int]()
+
+    async def send(self, count: int) -> None:
+        for number in range(count):
+            await self._send(number)
+            self.sent.append(number)
+            await asyncio.sleep(0.001)
+
+    async def _send(self, number: int) -> None:
+        while True:
+            try:
+                payload = {"line": "", "number": number}
+                await self._apps[0].enqueue(QUEUE, "work", payload, delay=number % 3 / 10)
+            except QueueMoved:
+                self._apps.reverse()
+                await asyncio.sleep(0.01)
+            else:
+                return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections import Counter
 from collections.abc import Callable
 
@@ -16,7 +15,7 @@ from ..clusters import Cluster
 from ..rig import ON_ONE_SERVER, until, working
 from ..sentinels import Watched
 from ..servers import Server, binary_of
-from .rich import GROUPS, QUEUE, declared, fill, known
+from .rich import GROUPS, QUEUE, Anywhere, declared, fill, known
 
 
 async def test_a_queue_arrives_with_all_it_has(own_server: Callable[..., Server]) -> None:
@@ -39,7 +38,9 @@ async def test_a_queue_arrives_with_all_it_has(own_server: Callable[..., Server]
 
 
 @ON_ONE_SERVER
-async def test_who_is_late_at_the_old_address_is_told_where_the_queue_is(own_server: Callable[..., Server]) -> None:
+async def test_who_is_late_at_the_old_address_is_told_where_the_queue_is(
+    own_server: Callable[..., Server],
+) -> None:
     here, there = declared(own_server().url), declared(own_server().url)
     async with here[0] as source, there[0] as target:
         await source.enqueue(QUEUE, "work", {"line": "", "number": 1})
@@ -81,33 +82,14 @@ async def test_jobs_that_run_end_where_they_are_and_workers_at_both_addresses_ru
 ) -> None:
     """Producers and workers at the old address all the while; those at the new one begin before the move."""
     here, there = declared(own_server().url), declared(own_server().url)
-    sent: list[int] = []
     async with here[0] as source, there[0] as target, working(source), working(target):
-        await target.queue(QUEUE).counts()
-
-        async def produce() -> None:
-            for number in range(3_000):
-                await _anywhere(source, target, number)
-                sent.append(number)
-                await asyncio.sleep(0.001)
-
-        producing = asyncio.create_task(produce())
-        await until(lambda: len(sent) > 200)
+        producer = Anywhere(source, target)
+        producing = asyncio.create_task(producer.send(2_000))
+        await until(lambda: len(producer.sent) > 200)
         await Mover(source.client.store, target.client.store, QUEUE).run()
         await producing
-        await until(lambda: len(here[1]) + len(there[1]) >= len(sent), 40)
+        await until(lambda: len(here[1]) + len(there[1]) >= 2_000, 20)
     ran = Counter(number for _, number in here[1] + there[1])
-    assert (sorted(ran), set(ran.values())) == (sent, {1})
+    assert (sorted(ran), set(ran.values())) == (list(range(2_000)), {1})
     assert here[1]
     assert there[1]
-
-
-async def _anywhere(source: App, target: App, number: int) -> None:
-    """Send a job where the queue is, as soon as it is anywhere."""
-    for app in itertools.cycle((source, target)):
-        try:
-            await app.enqueue(QUEUE, "work", {"line": "", "number": number}, delay=number % 3 / 10)
-        except QueueMoved:
-            await asyncio.sleep(0.02)
-        else:
-            return

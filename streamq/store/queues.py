@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from streamq.model.job_record import Counts
 from streamq.model.keys import GROUP, Keys, is_name
+from streamq.model.moving import LEFT
 from streamq.model.shown import shown
 from streamq.redis import scripts
 from streamq.redis.answers import is_of_another_type, translate
@@ -54,7 +55,10 @@ class Queues:
                 on = scripts.QUEUE_REMOVE.on(keys, others=others)
                 return str((await scripts.QUEUE_REMOVE.run(link, on, int(purges))).decode())
 
-            if in_the_way := await removed(keys.removed, purge):
+            known = keys.removed
+            if await link.call("HGET", keys.migration, "phase") == LEFT.encode():
+                known += (keys.records, keys.records_ends)
+            if in_the_way := await removed(known, purge):
                 return in_the_way
             cursor = b"0"
             while True:

@@ -158,8 +158,9 @@ def _names(
 ) -> Names:  # fmt: skip
     from streamq.moving.bullmq import Names  # noqa: PLC0415  # as above
 
+    known = streamq.OPTIONS["priority"].choices
     for number, name in priorities:
-        if not number.isdigit() or name not in (known := streamq.OPTIONS["priority"].choices):
+        if not number.isdigit() or name not in known:
             raise streamq.UsageError(
                 f"--priority {number}={name}: write a number and one of {', '.join(known)}"
             )

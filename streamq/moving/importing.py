@@ -172,10 +172,6 @@ def _scheduler(to: str, name: str, raw: Mapping[str, str], names: Names) -> dict
         words += ["--cron", raw["pattern"]]
     elif raw.get("every", "").isdigit():
         words += ["--every", f"{int(raw['every']) / 1000:g}s"]
-    words += [
-        each
-        for flag, part in (("--zone", "tz"), ("--payload", "data"))
-        if part in raw
-        for each in (flag, raw[part])
-    ]
+    for flag, part in (("--zone", "tz"), ("--payload", "data")):
+        words += [flag, raw[part]] if part in raw else []
     return {"name": name, "make": shlex.join(words)}

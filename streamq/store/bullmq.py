@@ -1,7 +1,7 @@
 """The keys of a BullMQ installation: its queues, its jobs, and how one is taken out.
 
 Layout: BullMQ 4 to 6, which keep a list of ids that wait (the next one is the last), sorted sets of those that are
-delayed or have a priority, and a hash for each job. Version 4 and 5 keep those of a paused queue in a list of their own.
+delayed or have a priority, and a hash for each job. Up to version 5 those of a paused queue are in another list.
 """
 
 from __future__ import annotations

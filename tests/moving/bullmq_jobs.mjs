@@ -27,7 +27,7 @@ for (let number = 3; number < 8; number += 1) await sms.add('send-sms', message(
 await sms.add('send-sms', message(8), { jobId: 'order-991' });
 await sms.add('send-sms', message(9), { lifo: true }); // in front of the others
 for (const [number, priority] of [[20, 10], [21, 1], [22, 10], [23, 2]]) await sms.add('send-sms', message(number), { priority });
-await sms.add('send sms!', message(30)); // no name of a task here
+await sms.add('..', message(30)); // no name of a task here
 await sms.add('send-sms', 'just text');
 
 await later.add('scheduled-sms', message(40, { scheduledFor: '2099-01-01T00:00:00Z' }), { delay: 60 * DAY });

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -45,9 +45,7 @@ class Both:
 
 
 @pytest.fixture(params=["kept", "made"])
-async def both(
-    request: pytest.FixtureRequest, own_server: Callable[..., Server], tmp_path: Path
-) -> AsyncIterator[Both]:
+def both(request: pytest.FixtureRequest, own_server: Callable[..., Server], tmp_path: Path) -> Both:
     """Keys as they were kept, and as the installed package makes them."""
     bull = own_server(tcp=True)
     if request.param == "kept":
@@ -57,7 +55,7 @@ async def both(
         bullmq_keys.make(bull)
     else:
         pytest.skip("BullMQ is not installed: make peers")
-    yield Both(bull, own_server(), tmp_path)
+    return Both(bull, own_server(), tmp_path)
 
 
 def _numbers(jobs: list[JobRecord]) -> list[int]:
@@ -73,7 +71,7 @@ def test_a_dry_run_tells_what_would_come_and_what_would_not_and_why(both: Both) 
         each["reason"].partition(":")[0]: each["jobs"] for row in rows.values() for each in row["stay"]
     }
     assert reasons == {
-        "'send sms!' cannot name a task": 1, "it runs there": 1, "a scheduler makes it": 3,
+        "'..' cannot name a task": 1, "it runs there": 1, "a scheduler makes it": 3,
         "it is the child of a flow": 1, "it waits for the children of its flow": 1,
     }  # fmt: skip
     told = {each["name"]: each["make"] for each in rows[LATER]["schedulers"]}
@@ -90,7 +88,7 @@ def test_a_dry_run_tells_what_would_come_and_what_would_not_and_why(both: Both) 
 async def test_jobs_are_taken_in_their_order_with_priorities_delays_and_attempts_and_none_twice(
     both: Both,
 ) -> None:
-    assert both.rows("--take", *FIELDS, "--task", "send sms!=send-sms")[SMS]["come"] == 14
+    assert both.rows("--take", *FIELDS, "--task", "..=send-sms")[SMS]["come"] == 14
     waiting = await both.jobs(SMS)
     assert _numbers([job for job in waiting if job.priority == "normal"]) == [9, 3, 4, 5, 6, 7, 8, 30]
     assert _numbers([job for job in waiting if job.priority == "low"]) == [21, 23, 20, 22]
@@ -106,8 +104,9 @@ async def test_jobs_are_taken_in_their_order_with_priorities_delays_and_attempts
     assert due is not None
     assert timedelta(days=59) < due - datetime.now(UTC) < timedelta(days=60)
     assert delayed[41].priority == "low"
-    assert 42 in _numbers(await both.jobs(LATER)), "due by now"
-    rows = both.rows("--take", *FIELDS, "--task", "send sms!=send-sms")
+    assert delayed[42].due_at is not None
+    assert delayed[42].due_at < datetime.now(UTC), "the first worker starts it"
+    rows = both.rows("--take", *FIELDS, "--task", "..=send-sms")
     assert [row["come"] for row in rows.values()] == [0, 0, 0]
     with both.bull.client() as client:
         assert client.lrange(f"bull:{SMS}:active", 0, -1) == ["2"], "what runs there ends there"
@@ -145,7 +144,7 @@ async def test_the_tasks_of_an_app_check_what_comes(both: Both, tmp_path: Path) 
     assert any("send-sms" in reason for reason in reasons), "the text that is no object"
     assert rows[LATER]["come"] == 0
     assert "no task is named 'nothing'" in str(rows[LATER]["stay"])
-    assert {job.group for job in await both.jobs(SMS)} >= {"+49303"}
+    assert {job.group for job in await both.jobs(SMS, "held")} >= {"+49303"}
     with both.bull.client() as client:
         assert client.lrange(f"bull:{SMS}:wait", 0, -1) == ["15", "14"], "they wait there"
 

@@ -56,7 +56,7 @@ def _naming(command: Command) -> Command:
         click.option("--to", "queues_to", cls=Option, type=_PAIR, multiple=True, metavar="OLD=NEW",
                      help="The queue for a queue there. Default: the same name."),
         click.option("--field", "fields", cls=Option, type=_PAIR, multiple=True, metavar="OLD=NEW",
-                     help="The name of a field of the data; nothing behind = leaves it out."),
+                     help="The name of a field of the data: NEW[] makes it a list, nothing behind = leaves it out."),
         click.option("--group", cls=Option, metavar="TEMPLATE",
                      help="The group of each job, of fields as they are named here: '{workspace_id}:{contact_id}'."),
         click.option("--priority", "priorities", cls=Option, type=_PAIR, multiple=True, metavar="NUMBER=NAME",

@@ -18,6 +18,8 @@ from streamq.unique import KEY_LENGTH
 
 WITHOUT: Final = "normal"
 """The priority here of jobs that have none there: they run first, there and here."""
+_LIST: Final = "[]"
+"""Behind the new name of a field: its value becomes a list, where it is none."""
 LATER: Final = "low"
 """That of jobs that have one, where nothing else is said: they follow, in their order."""
 
@@ -93,7 +95,12 @@ def _payload(raw: Mapping[str, str], fields: Mapping[str, str]) -> Any:
     data = _read("data", raw.get("data") or "null")
     if not fields or not isinstance(data, dict):
         return data
-    named = {fields.get(name, name): value for name, value in data.items()}
+    named = {}
+    for name, value in data.items():
+        new = fields.get(name, name)
+        if new.endswith(_LIST) and name in fields:
+            new, value = new.removesuffix(_LIST), value if isinstance(value, list) else [value]  # noqa: PLW2901
+        named[new] = value
     named.pop("", None)
     return named
 

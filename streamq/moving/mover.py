@@ -102,6 +102,8 @@ class Mover:
             raise MoveRefused(self._queue, f"it is on its way to this server, from {here.peer}")
         move = there.id if self._is_ours(there) else secrets.token_hex(8)
         if here.phase in (LEAVING, CLOSED):
+            if there.id != here.id and here.peer != _name(self._to):
+                raise MoveRefused(self._queue, f"it is on its way to {here.peer}; --undo gives that up")
             move = here.id
         await self._check_schedules(move)
         peer = _name(self._from)

@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 AT_ONCE: Final = 250
 """Keys that get other names in one call: a fraction of a millisecond of the server's time."""
+_ANY: Final = "any"
+"""A name, to see what stands around it in a key."""
 LEASE: Final = 5.0
 """Seconds after its last sign of life for which a process alone may move a queue."""
 
@@ -203,7 +205,7 @@ class Migrations:
 
     async def names(self) -> set[str]:
         """The names under which there are any keys: queues, and records and counts of services."""
-        prefix, found = self._access.settings.prefix + ":{", set[str]()
+        prefix, found = self._access.keys(_ANY).before.removesuffix(_ANY + "}:"), set[str]()
         async with self._access.pool.links() as links:
             for server in self._access.servers.all:
                 cursor = b"0"

@@ -120,10 +120,14 @@ class BullMQ:
         return taken
 
     async def forget(self, queue: str, ids: Sequence[str]) -> None:
-        """Remove what is kept of jobs that were taken and are here."""
-        for job in ids:
-            await self._call("DEL", self._key(queue, job), self._key(queue, f"{job}:logs"))
-            await self._call("HDEL", self._key(queue, _TAKEN), job)
+        """Remove what is kept of jobs that were taken and are here, at once."""
+        if not ids:
+            return
+        names = [self._key(queue, name) for job in ids for name in (job, f"{job}:logs")]
+        async with self._access.pool.links() as links:
+            await links.home.calls(
+                ("MULTI",), ("UNLINK", *names), ("HDEL", self._key(queue, _TAKEN), *ids), ("EXEC",)
+            )
 
     # -- how it is read ---------------------------------------------------------------------------------------
 

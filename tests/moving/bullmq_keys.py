@@ -55,7 +55,7 @@ def _kept(client: redis.Redis) -> dict[str, Any]:
             case "string":
                 return client.get(name)
             case "hash":
-                return client.hgetall(name)
+                return {field: said for field, said in client.hgetall(name).items() if field != "stacktrace"}
             case "list":
                 return client.lrange(name, 0, -1)
             case "zset":

@@ -13,9 +13,11 @@ import pytest
 from streamq import App, JobRecord
 
 from ..commands import Call, Ended, run_all, sentence
+from ..proxy import Proxy
 from ..rig import ON_ONE_SERVER
 from ..servers import Server
 from . import bullmq_keys
+from .killed import KILLS, Killed
 
 SMS, LATER, AI = "send-sms-queue", "scheduled-sms-queue", "ai-response-queue"
 FIELDS = ("--field", "phoneNumber=to", "--field", "contactId=contact_id", "--field", "workspaceId=workspace_id",
@@ -154,3 +156,33 @@ def test_what_cannot_be_meant_is_refused_in_one_sentence(both: Both, words: tupl
     ended = both.run(*words)
     assert (ended.code, ended.out) in ((2, ""), (3, ""))
     assert sentence(ended)
+
+
+async def test_an_import_that_is_killed_again_and_again_brings_each_job_once_and_in_order(
+    own_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    bull, ours, count = own_server(), own_server(), 700
+    with bull.client() as client:
+        client.hset("bull:q:meta", "version", "bullmq:6.7.0")
+        for number in range(count):
+            job = {"name": "t", "data": str(number), "opts": "{}", "priority": "0", "timestamp": "1"}
+            client.hset(f"bull:q:{number}", mapping=job)
+            client.lpush("bull:q:wait", number)
+    async with Proxy(bull.socket) as first, Proxy(ours.socket) as second:
+        words = ("import", "bullmq", "--take", "--from", first.url, "--redis-url", second.url)
+        killed, kills = Killed((first, second), tmp_path, *words), 0
+        while kills < KILLS and await killed.run(25):
+            kills += 1
+        await killed.run(None)
+    assert kills
+    async with App(redis_url=ours.url) as app:
+        counts = await app.queue("q").counts()
+        found, cursor = list[Any](), None
+        while page := await app.queue("q").jobs("waiting", limit=100, cursor=cursor):  # type: ignore[arg-type]
+            found += [job.payload for job in page.items]
+            if (cursor := page.next) is None:
+                break
+    assert (counts.waiting, sorted(found)) == (count, list(range(count)))
+    assert found == list(range(count)), "in their order"
+    with bull.client() as client:
+        assert client.keys("*") == ["bull:q:meta"]

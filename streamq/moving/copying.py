@@ -41,14 +41,14 @@ class Copying:
 
     async def size(self) -> int:
         """How many elements there are to copy."""
-        sizes = 0
+        sizes: list[int] = []
 
         async def add(end: str) -> None:
-            nonlocal sizes
-            sizes += (await self._source.key(self._queue, end)).size
+            state = await self._source.key(self._queue, end)
+            sizes.append(1 if state.kind == "string" else state.size)
 
         await self._each(await self._source.ends(self._queue), add)
-        return sizes
+        return sum(sizes)
 
     async def _ends(self) -> set[str]:
         """All keys that are on either side."""

@@ -44,8 +44,7 @@ class Copying:
         sizes: list[int] = []
 
         async def add(end: str) -> None:
-            state = await self._source.key(self._queue, end)
-            sizes.append(1 if state.kind == "string" else state.size)
+            sizes.append((await self._source.key(self._queue, end)).size)
 
         await self._each(await self._source.ends(self._queue), add)
         return sum(sizes)
@@ -91,9 +90,12 @@ class Copying:
             for end in waiting:
                 await act(end)  # type: ignore[misc]  # each is a coroutine function
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(AT_ONCE):
-                group.create_task(work())
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(AT_ONCE):
+                    group.create_task(work())
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from errors
 
 
 async def _ahead(read: AsyncIterator[Piece]) -> AsyncGenerator[Piece]:

@@ -41,14 +41,7 @@ class Piece(NamedTuple):
     """How many they are."""
 
 
-_SIZES: Final = {
-    "hash": "HLEN",
-    "list": "LLEN",
-    "set": "SCARD",
-    "stream": "XLEN",
-    "zset": "ZCARD",
-    "string": "STRLEN",
-}
+_SIZES: Final = {"hash": "HLEN", "list": "LLEN", "stream": "XLEN", "zset": "ZCARD"}
 
 
 async def state_of(call: Call, name: str) -> KeyState:
@@ -56,16 +49,16 @@ async def state_of(call: Call, name: str) -> KeyState:
     kind = (await call("TYPE", name)).decode()
     if kind == "none":
         return KeyState(kind, 0, 0)
-    if kind not in _SIZES:
-        raise UsageError(f"the key {name} is of type {kind}, which is not one of ours: remove it")
-    return KeyState(kind, await call(_SIZES[kind], name), max(0, await call("PTTL", name)))
+    if kind != "string" and kind not in _SIZES:
+        raise UsageError(f"the key {name} is of type {kind}, which is none of ours: remove it")
+    size = await call(_SIZES[kind], name) if kind in _SIZES else 1
+    return KeyState(kind, size, max(0, await call("PTTL", name)))
 
 
 async def pieces(call: Call, name: str, kind: str, at: str = "") -> AsyncIterator[Piece]:
-    """All elements of a key in order, a list and a stream from ``at`` on. Of a hash and a set, one may come twice."""
-    how = {"list": _list, "stream": _stream, "zset": _zset, "string": _string}.get(kind)
-    walk = how(call, name, at) if how else _scanned(call, name, "HSCAN" if kind == "hash" else "SSCAN")
-    async for piece in walk:
+    """All elements of a key in order, a list and a stream from ``at`` on. Of a hash, one may come twice."""
+    how = {"list": _list, "stream": _stream, "zset": _zset, "hash": _hash, "string": _string}[kind]
+    async for piece in how(call, name, at):
         yield piece
 
 
@@ -138,14 +131,14 @@ async def _stream(call: Call, name: str, at: str) -> AsyncIterator[Piece]:
         size.heard([each for _, fields in found for each in fields], len(found))
 
 
-async def _scanned(call: Call, name: str, command: str) -> AsyncIterator[Piece]:
-    size, cursor, each = _Size(), b"0", 2 if command == "HSCAN" else 1
+async def _hash(call: Call, name: str, _: str) -> AsyncIterator[Piece]:
+    size, cursor = _Size(), b"0"
     while True:
-        cursor, items = await call(command, name, cursor, "COUNT", size.count)
-        for begin in range(0, len(items), each * MOST):  # a small key comes whole, whatever was asked for
-            part = items[begin : begin + each * MOST]
-            yield Piece("", part, len(part) // each)
-        size.heard(items, len(items) // each)
+        cursor, items = await call("HSCAN", name, cursor, "COUNT", size.count)
+        for begin in range(0, len(items), 2 * MOST):  # a small one comes whole, whatever was asked for
+            part = items[begin : begin + 2 * MOST]
+            yield Piece("", part, len(part) // 2)
+        size.heard(items, len(items) // 2)
         if cursor == b"0":
             return
 

@@ -18,12 +18,15 @@ KILLS = int(os.environ.get("STREAMQ_TEST_MOVE_KILLS", "12"))
 
 
 class Killed:
-    """A command as a process behind proxies, which is killed at one of the next messages that it sends."""
+    """A command as a process behind proxies, which is killed at one of the next messages that it
+    sends; or its connection is cut, where it does not kill."""
 
-    def __init__(self, proxies: Sequence[Proxy], folder: Path, *words: str) -> None:
-        self._words = words
+    def __init__(self, proxies: Sequence[Proxy], folder: Path, *words: str, kills: bool = True) -> None:
+        self._words, self._kills = words, kills
         self._folder, self._chance, self._left = folder, random.Random(), 0  # noqa: S311  # it is no secret
         self._process: asyncio.subprocess.Process | None = None
+        self.said = ""
+        """What it has complained of last."""
         for proxy in proxies:
             proxy.judge = self._judge
 
@@ -32,7 +35,7 @@ class Killed:
         if self._left:
             return None
         part = self._chance.choice((0, self._chance.randrange(len(data) + 1), len(data)))
-        return Fate(part, self._kill)
+        return Fate(part, self._kill if self._kills else lambda: None)
 
     def _kill(self) -> None:
         if self._process is not None and self._process.returncode is None:
@@ -47,5 +50,6 @@ class Killed:
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         _, said = await self._process.communicate()
-        assert self._process.returncode in (0, -signal.SIGKILL), said.decode()
+        self.said = said.decode()
+        assert self._process.returncode in (0, -signal.SIGKILL if self._kills else 69), self.said
         return self._process.returncode

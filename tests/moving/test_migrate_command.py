@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from streamq import App, MoveRefused, MoveUnfinished
+from streamq import App, Limit, MoveRefused, MoveUnfinished, QueueMoved, Rejected
 from streamq.moving.lead import leading, token
 from streamq.moving.mover import Mover
 from streamq.store.pieces import Piece
 
 from ..commands import Call, Ended, run_all, sentence
+from ..engine.test_rights import rights
 from ..rig import ON_ONE_SERVER, QUICK, until, working
 from ..servers import Server
 from .rich import QUEUE, declared, fill, known
@@ -170,3 +171,43 @@ async def test_a_move_to_one_place_is_not_gone_on_with_to_another(
         await mover.run()
     assert (await way.there.queue(QUEUE).counts()).waiting == 1
     assert token() != token()
+
+
+@pytest.mark.parametrize("also", [("rename", "type", "xsetid"), ("rename", "type")])
+async def test_the_rights_of_the_page_are_enough_and_a_missing_one_is_told(
+    own_server: Callable[..., Server], server_kind: str, also: tuple[str, ...]
+) -> None:
+    users = [f"streamq on >sesame {rights(server_kind)} {' '.join(f'+{name}' for name in also)}"]
+    old, new = own_server(users=users), own_server(users=users)
+    login = {"redis_username": "streamq", "redis_password": "sesame"}
+    (here, _), (there, ran) = declared(old.url, **login), declared(new.url, **login)
+    async with here, there:
+        await fill(here)
+        mover = Mover(here.client.store, there.client.store, QUEUE)
+        if len(also) == 3:
+            await mover.run()
+            await there.queue(QUEUE).resume()
+            async with working(there):
+                await until(lambda: len(ran) > 50)
+        else:
+            with pytest.raises(Rejected, match="can't run this command"):
+                await mover.run()
+            await mover.undo()
+            assert (await here.queue(QUEUE).counts()).waiting
+
+
+async def test_roles_that_begin_at_the_new_address_wait_for_the_queue(way: Way) -> None:
+    await way.here.enqueue(QUEUE, "work", {"line": "", "number": 1})
+    mover = way.mover()
+    async with leading(mover._source, mover._target, QUEUE, mover._token):
+        await mover._closed(await mover._begun())
+    (there, ran) = declared(str(way.there.settings.secret("redis_url")))
+    there.limit(QUEUE, Limit(concurrency=3))
+    there.schedule(name="often", every=3600)(there.tasks["fails"])
+    async with there, working(there):
+        with pytest.raises(QueueMoved, match=r"comes from .* and is not open yet"):
+            await there.enqueue(QUEUE, "work", {"line": "", "number": 2})
+        await mover.run()
+        await until(lambda: ran == [("", 1)], 20)
+        await there.enqueue(QUEUE, "work", {"line": "", "number": 2})
+        await until(lambda: ran == [("", 1), ("", 2)], 20)

@@ -38,6 +38,23 @@ async def test_a_move_that_is_killed_again_and_again_brings_all_there_is(
 
 
 @ON_ONE_SERVER
+async def test_a_move_whose_connection_is_cut_says_so_in_a_sentence_and_goes_on(
+    own_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    old, new = own_server(), own_server()
+    (source, _), (target, _) = declared(old.url), declared(new.url)
+    async with source, target, Proxy(old.socket) as first, Proxy(new.socket) as second:
+        await fill(source)
+        before, cut = await _known(source), _killed(first, second, tmp_path, kills=False)
+        for _ in range(KILLS // 2):
+            if not await cut.run(200):
+                break
+            assert cut.said.splitlines()[-2].startswith("error: "), cut.said
+        await cut.run(None)
+        assert await _known(target) == before
+
+
+@ON_ONE_SERVER
 async def test_a_move_that_is_killed_while_all_goes_on_runs_each_job_once(
     own_server: Callable[..., Server], tmp_path: Path
 ) -> None:
@@ -60,9 +77,9 @@ async def test_a_move_that_is_killed_while_all_goes_on_runs_each_job_once(
         census(client, "sq", QUEUE).check()
 
 
-def _killed(source: Proxy, target: Proxy, folder: Path) -> Killed:
+def _killed(source: Proxy, target: Proxy, folder: Path, *, kills: bool = True) -> Killed:
     words = ("migrate", "--redis-url", source.url, "--to", target.url, "--queue", QUEUE)
-    return Killed((source, target), folder, *words)
+    return Killed((source, target), folder, *words, kills=kills)
 
 
 async def _known(app: App) -> dict[str, object]:

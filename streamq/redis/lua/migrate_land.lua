@@ -8,7 +8,7 @@
 --   kind        of the key; "group" for what a group of a stream has been given; "" for nothing but the sign of life
 --   at          entries of the list, or the last entry of the stream ("0-0" for none)
 --   life        ms until the key expires; 0 for never
---   items...    text; field and value; score and member; member; element; id, how many, and fields with values
+--   items...    text; field and value; score and member; element; id, how many, and fields with values
 -- returns 1; 0 where another process moves the queue; -1 where the key ends elsewhere
 if redis.call('GET', keys.migrator) ~= args.token then return 0 end
 redis.call('PEXPIRE', keys.migrator, args.lease)
@@ -23,8 +23,6 @@ elseif args.kind == 'hash' then
   all_by('HSET')
 elseif args.kind == 'zset' then
   all_by('ZADD')
-elseif args.kind == 'set' then
-  all_by('SADD')
 elseif args.kind == 'list' then
   if redis.call('LLEN', keys.target) ~= tonumber(args.at) then return -1 end
   all_by('RPUSH')

@@ -110,6 +110,8 @@ if TYPE_CHECKING:
     from streamq.noun_errors import InvalidLimit as InvalidLimit
     from streamq.noun_errors import InvalidProgress as InvalidProgress
     from streamq.noun_errors import InvalidSchedule as InvalidSchedule
+    from streamq.noun_errors import MoveRefused as MoveRefused
+    from streamq.noun_errors import MoveUnfinished as MoveUnfinished
     from streamq.noun_errors import NotThere as NotThere
     from streamq.noun_errors import OperationConflict as OperationConflict
     from streamq.noun_errors import OperationEnded as OperationEnded
@@ -119,6 +121,7 @@ if TYPE_CHECKING:
     from streamq.noun_errors import PartitionsChanging as PartitionsChanging
     from streamq.noun_errors import QueueError as QueueError
     from streamq.noun_errors import QueueInUse as QueueInUse
+    from streamq.noun_errors import QueueMoved as QueueMoved
     from streamq.noun_errors import QueueNotEmpty as QueueNotEmpty
     from streamq.noun_errors import RecordConflict as RecordConflict
     from streamq.noun_errors import RecordError as RecordError
@@ -220,9 +223,9 @@ _HOMES = {
     "model.worker_load": ("RunningJob", "WorkerLoad"),
     "noun_errors": (
         "GroupFull", "InvalidFilter", "InvalidLimit", "InvalidProgress", "InvalidSchedule",
-        "NotThere", "OperationConflict", "OperationEnded", "OperationError",
+        "MoveRefused", "MoveUnfinished", "NotThere", "OperationConflict", "OperationEnded", "OperationError",
         "OperationNotFound", "OperationTimeout",
-        "PartitionsChanging", "QueueError", "QueueInUse", "QueueNotEmpty",
+        "PartitionsChanging", "QueueError", "QueueInUse", "QueueMoved", "QueueNotEmpty",
         "RecordConflict", "RecordError", "RecordsFull",
         "RequestReused", "RequestRunning", "ResultNotKept", "ScheduleConflict", "ScheduleNotFound",
         "TaskNotFound", "WindowNotKept", "WorkerNotFound", "WorkerStopping",

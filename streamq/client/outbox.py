@@ -252,9 +252,10 @@ class _Carrier:
         each_alone = len(unsent) > 1
         for order in unsent if each_alone else ():
             await self._land(self._begin([order], departure.slot))
-        for load, answer in zip(departure.loads, answers, strict=True):
-            if each_alone and isinstance(answer, UsageError):
+        for load, found in zip(departure.loads, answers, strict=True):
+            if each_alone and isinstance(found, UsageError):
                 continue
+            answer = await self._store.migrations.explained(load.batch.producer.queue, found)
             if isinstance(answer, QueueFull):
                 room = answer.bound - answer.waiting
                 if fitting := load.fitting(room, answer.group):

@@ -57,7 +57,8 @@ def _lane(number: int) -> Key:
 
 
 class Keys:
-    """The keys of one partition of a queue; ``sharded`` where queues live on several servers.
+    """The keys of one partition of a queue; ``sharded`` where queues live on several servers, ``aside`` those that it
+    has while it moves.
 
     Raises ``ConfigurationError`` for a name that is not 1 to 64 letters, digits, ``_``, ``.`` or ``-``.
     """
@@ -247,6 +248,9 @@ class Keys:
     )
     events = Key("stream", "signals of an earlier version", "the pruner deletes it")
     wake = Key("list", "signals of an earlier version", "the pruner deletes it")
+    migration = Key("hash", "the move of the queue to or from another server", "until the next move")
+    migrator = Key("string", "the process that moves the queue", "expires in seconds")
+    aside = Key("hash", "any other key of the queue, as long as it moves", "until it has moved", "aside:KEY")
     ended = Key(
         "channel", "what finished: ids, and records that are short", "to callers that wait for results"
     )
@@ -262,18 +266,15 @@ class Keys:
         "signals:sharded:waiters",
     )  # fmt: skip
     woken = Key(
-        "channel",
-        "on a cluster, that a job has come",
-        "to the worker that is named",
-        "signals:sharded:WORKER",
-    )
+        "channel", "on a cluster, that a job has come", "to the worker that is named", "signals:sharded:WORKER",
+    )  # fmt: skip
 
-    def __init__(self, prefix: str, queue: str, *, sharded: bool = False) -> None:
+    def __init__(self, prefix: str, queue: str, *, sharded: bool = False, aside: bool = False) -> None:
         if not is_partition(queue):
             raise ConfigurationError(f"{as_given(queue)} cannot name a queue: {NAME_FORM}")
-        of = f"{prefix}:{{{queue}}}:"
-        self.queue, self.is_partition = queue, SEPARATOR in queue
-        """Its name, and whether that is of no queue, but of a partition beside the first."""
+        of = f"{prefix}:{{{queue}}}:{'aside:' if aside else ''}"
+        self.queue, self.before, self.is_partition = queue, of, SEPARATOR in queue
+        """Its name, how its keys begin, and whether it is a partition beside the first."""
         self.lanes = tuple(of + lane.name for lane in LANES)
         """The streams jobs are delivered from; a lane's number is its place here, from 1."""
         self.pattern = re.sub(r"([\\*?\[\]])", r"\\\1", of) + "*"
@@ -365,9 +366,9 @@ class AppKeys:
     )  # fmt: skip
     trail = Key("stream", "who removed which queue", "the latest thousand, and up to a hundred more")
     schedules = Key("hash", "schedule → its queue: names are unique in the app", "until it is removed")
-    partitions = Key("hash", "queue → how many partitions it has, and what becomes of a change (JSON)",
-        "until the queue is removed",
-    )  # fmt: skip
+    partitions = Key(
+        "hash", "queue → how many partitions it has, and what becomes of a change (JSON)", "for ever"
+    )
     # A name of a queue has no blank, so these are in a slot of their own, together.
     shared = Key(
         "hash", "shared limit → what it is, by code and by operators, and its pause", "until an operator removes it",

@@ -53,7 +53,9 @@ class Waiting:
         try:
             while True:
                 self._bell.clear()
-                if self._woken:  # also when a job has come: the lanes that are to be read may be others by now
+                if (
+                    self._woken
+                ):  # also when a job has come: the lanes that are to be read may be others by now
                     return {}
                 if found := await self._look([of for of in lanes.values() if self._is_due(of)], read):
                     return found

@@ -122,7 +122,7 @@ class Ledger:
 async def test_groups_keep_their_order_while_partitions_come_and_go(
     make_app: Callable[..., App], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streamq.duties.mover.EVERY", 0.2)
+    monkeypatch.setattr("streamq.duties.placer.EVERY", 0.2)
     ledger, ends = Ledger(make_app), asyncio.Event()
     async with (
         ledger.worker,
@@ -184,7 +184,7 @@ async def test_a_change_whose_process_died_is_ended_by_whoever_meets_it(
 async def test_a_group_moves_when_its_last_job_is_gone_and_the_change_is_over(
     parted: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streamq.duties.mover.EVERY", 0.2)
+    monkeypatch.setattr("streamq.duties.placer.EVERY", 0.2)
     queue = parted.queue(QUEUE)
     jobs = [await parted.enqueue(QUEUE, "send", n, group=f"g{n}") for n in range(30)]
     await queue.partition(8)

@@ -1,0 +1,87 @@
+"""A move that is killed with SIGKILL at any moment goes on: nothing is lost, nothing comes twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from streamq import App
+
+from ..proxy import Proxy
+from ..rig import ON_ONE_SERVER, census, until, working
+from ..servers import Server
+from .killed import KILLS, Killed
+from .rich import QUEUE, Anywhere, declared, fill, known
+
+
+@ON_ONE_SERVER
+async def test_a_move_that_is_killed_again_and_again_brings_all_there_is(
+    own_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    old, new = own_server(), own_server()
+    (source, _), (target, _) = declared(old.url), declared(new.url)
+    async with source, target, Proxy(old.socket) as first, Proxy(new.socket) as second:
+        await fill(source)
+        before, kills = await _known(source), 0
+        way = [(first, source), (second, target)]
+        while kills < KILLS:  # there and back
+            killed = _killed(way[0][0], way[1][0], tmp_path)
+            while await killed.run(250 if kills < KILLS else None):
+                kills += 1
+            assert await _known(way[1][1]) == before
+            way.reverse()
+    for server in (old, new):
+        with server.client() as client:
+            assert not [*client.scan_iter("*aside:*")]
+
+
+@ON_ONE_SERVER
+async def test_a_move_whose_connection_is_cut_says_so_in_a_sentence_and_goes_on(
+    own_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    old, new = own_server(), own_server()
+    (source, _), (target, _) = declared(old.url), declared(new.url)
+    async with source, target, Proxy(old.socket) as first, Proxy(new.socket) as second:
+        await fill(source)
+        before, cut = await _known(source), _killed(first, second, tmp_path, kills=False)
+        for _ in range(KILLS // 2):
+            if not await cut.run(200):
+                break
+            assert cut.said.splitlines()[-2].startswith("error: "), cut.said
+        await cut.run(None)
+        assert await _known(target) == before
+
+
+@ON_ONE_SERVER
+async def test_a_move_that_is_killed_while_all_goes_on_runs_each_job_once(
+    own_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    old, new = own_server(), own_server()
+    (source, here), (target, there) = declared(old.url), declared(new.url)
+    async with source, target, Proxy(old.socket) as first, Proxy(new.socket) as second:
+        async with working(source), working(target):
+            producer, killed = Anywhere(source, target), _killed(first, second, tmp_path)
+            producing = asyncio.create_task(producer.send(1_500))
+            await until(lambda: len(producer.sent) > 100)
+            for _ in range(KILLS // 3):
+                if not await killed.run(150):
+                    break
+            await killed.run(None)
+            await producing
+            await until(lambda: len(here) + len(there) >= 1_500, 40)
+        ran = Counter(number for _, number in here + there)
+        assert (sorted(ran), set(ran.values())) == (list(range(1_500)), {1})
+    with new.client() as client:
+        census(client, "sq", QUEUE).check()
+
+
+def _killed(source: Proxy, target: Proxy, folder: Path, *, kills: bool = True) -> Killed:
+    words = ("migrate", "--redis-url", source.url, "--to", target.url, "--queue", QUEUE)
+    return Killed((source, target), folder, *words, kills=kills)
+
+
+async def _known(app: App) -> dict[str, object]:
+    """What is known of the queue, without what is no part of it."""
+    return {**await known(app), "records": None}

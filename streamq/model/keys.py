@@ -86,12 +86,8 @@ class Keys:
         "hash", "fingerprint → what is known of the jobs that failed so: counts, first and last, a sample (JSON)",
         "a group without failed jobs: until there is no room, or as long as records of failed jobs",
     )  # fmt: skip
-    placing = Key(
-        "string", "the number of the last change of partitions: who does not know of it places no job by group or key",
-        "until the queue is removed",
-    )  # fmt: skip
     staying = Key(
-        "hash", "groups and keys that have another home since the partitions changed → when their last job came in ms",
+        "hash", "what has another home since the partitions changed → how many jobs came; without a name: which change",
         "until none of their jobs is left here",
     )  # fmt: skip
     cancelled = Key("zset", "ids of cancelled jobs likewise", "as their records")

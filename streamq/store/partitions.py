@@ -142,7 +142,7 @@ class PartitionStore:
             moved = [each for each in some if _moves(each, name, its)]
             if moved:
                 await link.batch(*[("HSETNX", key, each, 1) for each in moved])
-        return bool(await link.call("HLEN", key))
+        return int(await link.call("HLEN", key)) > 1  # one has no name
 
     async def _living(self, link: Link, name: str) -> AsyncIterator[set[str]]:
         """Groups and keys of which there is any job in a partition, some at a time."""
@@ -201,14 +201,16 @@ class PartitionStore:
     async def _let_go(self, link: Link, name: str) -> int:
         """Returns how many stay."""
         key = self._access.keys(name).staying
-        gone = pairs(await link.call("HGETALL", key))
+        noted = pairs(await link.call("HGETALL", key))
+        noted.pop(b"", None)
+        gone = dict(noted)
         for _ in range(2):  # a job that moved from one key to another meanwhile may be missed once
             if gone:
                 async for some in self._living(link, name):
                     for each in some:
                         gone.pop(each.encode(), None)
         if not gone:
-            return int(await link.call("HLEN", key))
+            return len(noted)
         flat = [part for row in gone.items() for part in row]
         _, stay = await scripts.LEAVE_HOME.run(link, self._access.keys(name), *flat)
         return int(stay)

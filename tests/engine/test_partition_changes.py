@@ -61,6 +61,24 @@ async def test_code_makes_more_of_them_and_never_fewer_and_an_operator_goes_befo
         assert (await app.queue(QUEUE, partitions=8).partitions()).count == 3
 
 
+async def test_a_worker_tells_what_its_code_declares_before_it_serves(
+    make_app: Callable[..., App], app: App
+) -> None:
+    async with make_app() as other:
+
+        @other.task(queue=QUEUE)
+        async def send(number: int) -> int:
+            return number
+
+        other.queue(QUEUE, partitions=3)
+        async with working(other) as worker:
+            await worker.is_ready.wait()
+            jobs = [await app.enqueue(QUEUE, "send", n) for n in range(6)]
+            assert set(numbers([job.id for job in jobs]).values()) == {2}
+            for job in jobs:
+                await job.result(10)
+
+
 async def test_of_two_who_change_it_at_once_one_is_told_so(
     app: App, make_app: Callable[..., App], client: redis.Redis, prefix: str
 ) -> None:

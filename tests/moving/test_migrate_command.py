@@ -211,3 +211,13 @@ async def test_roles_that_begin_at_the_new_address_wait_for_the_queue(way: Way) 
         await until(lambda: ran == [("", 1)], 20)
         await there.enqueue(QUEUE, "work", {"line": "", "number": 2})
         await until(lambda: ran == [("", 1), ("", 2)], 20)
+
+
+async def test_shared_limits_are_told_there_where_nothing_is_told_yet(way: Way) -> None:
+    await way.here.enqueue(QUEUE, "work", {"line": "", "number": 1})
+    for name, here in (("provider", "100/s"), ("other", "7/s")):
+        await way.here.shared(name).limit(rate=here)
+    await way.there.shared("other").limit(rate="9/s")
+    await way.mover().run()
+    rates = {each.name: each.told.rate for each in await way.there.shared_limits()}
+    assert {name: str(rate) for name, rate in rates.items()} == {"provider": "100/s", "other": "9/s"}

@@ -8,6 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from streamq import App
+from streamq.moving.copying import Copying
+from streamq.moving.lead import leading
+from streamq.moving.mover import Mover
 
 from ..proxy import Proxy
 from ..rig import ON_ONE_SERVER, census, until, working
@@ -51,6 +54,33 @@ async def test_a_move_whose_connection_is_cut_says_so_in_a_sentence_and_goes_on(
                 break
             assert cut.said.splitlines()[-2].startswith("error: "), cut.said
         await cut.run(None)
+        assert await _known(target) == before
+
+
+@ON_ONE_SERVER
+async def test_what_differs_is_copied_again_until_both_sides_are_equal(
+    own_server: Callable[..., Server],
+) -> None:
+    """As after a switch to a replica that had not all of it."""
+    (source, _), (target, _) = declared(own_server().url), declared(own_server().url)
+    async with source, target:
+        await fill(source)
+        before, mover = await _known(source), Mover(source.client.store, target.client.store, QUEUE)
+        here, there = mover._source, mover._target
+        async with leading(here, there, QUEUE, mover._token):
+            await mover._closed(await mover._begun())
+            copying = Copying(here, there, QUEUE, mover._token, lambda _: None)
+            await copying.run()
+            names, before_all = there.aside(QUEUE), await there.ends(QUEUE)
+            call = target.client.store.pool.call
+            await call(QUEUE, "HDEL", names.parked, (await call(QUEUE, "HKEYS", names.parked))[0])
+            await call(QUEUE, "LPUSH", names.completed, "strange")
+            await call(QUEUE, "XTRIM", names.lanes[0], "MAXLEN", 3)
+            await call(QUEUE, "SET", names.before + "strange", "x")
+            assert len(await copying._differing()) == 4
+            await copying.run()
+            assert await there.ends(QUEUE) == before_all
+        await mover.run()
         assert await _known(target) == before
 
 

@@ -51,15 +51,15 @@ _PAIR = _Pair()
 def _naming(command: Command) -> Command:
     """What names become."""
     options = (
-        click.option("--task", "tasks", cls=Option, type=_PAIR, multiple=True, metavar="OLD=NEW",
+        click.option("--task", cls=Option, type=_PAIR, multiple=True, metavar="OLD=NEW",
                      help="The task for a name of jobs there. Default: the same name."),
-        click.option("--to", "queues_to", cls=Option, type=_PAIR, multiple=True, metavar="OLD=NEW",
+        click.option("--to", cls=Option, type=_PAIR, multiple=True, metavar="OLD=NEW",
                      help="The queue for a queue there. Default: the same name."),
-        click.option("--field", "fields", cls=Option, type=_PAIR, multiple=True, metavar="OLD=NEW",
+        click.option("--field", cls=Option, type=_PAIR, multiple=True, metavar="OLD=NEW",
                      help="The name of a field of the data: NEW[] makes it a list, nothing behind = leaves it out."),
         click.option("--group", cls=Option, metavar="TEMPLATE",
                      help="The group of each job, of fields as they are named here: '{workspace_id}:{contact_id}'."),
-        click.option("--priority", "priorities", cls=Option, type=_PAIR, multiple=True, metavar="NUMBER=NAME",
+        click.option("--priority", cls=Option, type=_PAIR, multiple=True, metavar="NUMBER=NAME",
                      help="The priority of jobs whose number is up to this. Default: low for any, in their order."),
     )  # fmt: skip
     for option in reversed(options):
@@ -70,7 +70,13 @@ def _naming(command: Command) -> Command:
 @imports.command()
 @click.argument("queues", nargs=-1, metavar="[QUEUE]…")
 @click.option(
-    "--from", "source", cls=Option, required=True, metavar="URL", help="Address of the server of BullMQ."
+    "--from",
+    "source",
+    cls=Option,
+    envvar="STREAMQ_IMPORT_BULLMQ_FROM",
+    required=True,
+    metavar="URL",
+    help="Address of the server of BullMQ.",
 )
 @click.option("--prefix", cls=Option, default="bull", show_default=True, help="How the keys of BullMQ begin.")
 @_naming
@@ -103,7 +109,7 @@ def bullmq(
       streamq import bullmq --from redis://localhost:6379 --dry-run
       streamq import bullmq --from redis://localhost:6379 --take send-sms-queue --field phoneNumber=to
     """
-    names = {name: options.pop(name) for name in ("tasks", "queues_to", "fields", "group", "priorities")}
+    names = {name: options.pop(name) for name in ("task", "to", "field", "group", "priority")}
 
     async def main() -> list[dict[str, Any]]:
         async with _app(app, options) as here, streamq.App(streamq.Settings.load(redis_url=source)) as there:
@@ -153,20 +159,19 @@ async def _chosen(bull: Any, queues: Sequence[str]) -> Sequence[str]:
 
 
 def _names(
-    tasks: Sequence[tuple[str, str]], queues_to: Sequence[tuple[str, str]], fields: Sequence[tuple[str, str]],
-    group: str | None, priorities: Sequence[tuple[str, str]],
+    task: Sequence[tuple[str, str]], to: Sequence[tuple[str, str]], field: Sequence[tuple[str, str]],
+    group: str | None, priority: Sequence[tuple[str, str]],
 ) -> Names:  # fmt: skip
     from streamq.moving.bullmq import Names  # noqa: PLC0415  # as above
 
     known = streamq.OPTIONS["priority"].choices
-    for number, name in priorities:
+    for number, name in priority:
         if not number.isdigit() or name not in known:
             raise streamq.UsageError(
                 f"--priority {number}={name}: write a number and one of {', '.join(known)}"
             )
-    return Names(
-        dict(tasks), dict(queues_to), dict(fields), {int(number): name for number, name in priorities}, group
-    )
+    priorities = {int(number): name for number, name in priority}
+    return Names(dict(task), dict(to), dict(field), priorities, group)
 
 
 def _tell(found: list[dict[str, Any]], *, dry_run: bool, as_json: bool) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     help="How all keys begin there. Default: as here, by STREAMQ_PREFIX.",
 )
 @click.option(
-    "--queue", "queues", cls=Option, type=QUEUE, multiple=True, metavar="QUEUE",
+    "--queue", cls=Option, type=QUEUE, multiple=True, metavar="QUEUE",
     help="Only these, and names of records; may be given several times. Default: all of the prefix.",
 )  # fmt: skip
 @click.option(
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 @server
 @as_json
 def migrate(
-    to: str, to_prefix: str | None, queues: tuple[str, ...], dry_run: bool, undo: bool, wait: float | None,
+    to: str, to_prefix: str | None, queue: tuple[str, ...], dry_run: bool, undo: bool, wait: float | None,
     as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Move queues to another server with all they have, without losing or repeating a job.
@@ -62,7 +62,7 @@ def migrate(
         prefix = app.settings.prefix if to_prefix is None else to_prefix
         async with streamq.App(streamq.Settings.load(redis_url=to, prefix=prefix)) as there:
             source, target = app.client.store, there.client.store
-            names = await _chosen(source, queues)
+            names = await _chosen(source, queue)
             if dry_run:
                 from streamq.moving.plan import planned  # noqa: PLC0415  # --help need not pay for it
 

@@ -7,13 +7,13 @@ not here yet is noted there.
 from __future__ import annotations
 
 import asyncio
-import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from streamq.errors import InvalidPayload, PayloadTooLarge, UnknownTask, UsageError
+from streamq.model.typed import typed
 from streamq.moving.bullmq import CannotCome, Incoming, Names, incoming
 from streamq.noun_errors import MoveRefused
 from streamq.options import EnqueueOptions
@@ -160,18 +160,9 @@ _STAYING: Final = {
 
 def _scheduler(to: str, name: str, raw: Mapping[str, str], names: Names) -> dict[str, str]:
     """A scheduler, and the command that makes a schedule of it."""
-    words = [
-        "streamq",
-        "schedule",
-        "put",
-        name,
-        to,
-        names.tasks.get(raw.get("name", name), raw.get("name", name)),
-    ]
-    if "pattern" in raw:
-        words += ["--cron", raw["pattern"]]
-    elif raw.get("every", "").isdigit():
-        words += ["--every", f"{int(raw['every']) / 1000:g}s"]
-    for flag, part in (("--zone", "tz"), ("--payload", "data")):
-        words += [flag, raw[part]] if part in raw else []
-    return {"name": name, "make": shlex.join(words)}
+    task = raw.get("name", name)
+    every = raw.get("every", "")
+    when = {"cron": raw.get("pattern"), "every": f"{int(every) / 1000:g}s" if every.isdigit() else None}
+    said = {**when, "zone": raw.get("tz"), "payload": raw.get("data")}
+    given = {option: value for option, value in said.items() if value is not None}
+    return {"name": name, "make": typed("schedule put", name, to, names.tasks.get(task, task), **given)}

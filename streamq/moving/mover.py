@@ -164,6 +164,7 @@ class Mover:
             self._say(f"{self._queue}: copying {counted(moved.elements, 'element')}")
             moved.keys = await copying.run()
             self._check_counts(moved.counts, (await self._target.counts(self._queue)).asdict())
+            await self._target.confirm(self._queue)
             await self._target.go_on(self._queue, move.id, AWAITED, CHECKED)
             phase = CHECKED
         if phase == CHECKED:
@@ -182,6 +183,7 @@ class Mover:
 
     async def _cleared(self, move: Move) -> None:
         """Nothing is left but texts that say where it went."""
+        await self._target.confirm(self._queue)
         names = await self._source.scheduled(self._queue)
         await self._source.forget(self._queue, names)
         await self._source.clear(self._queue, move.id, CLOSED)

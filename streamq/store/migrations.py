@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
-from streamq.errors import StreamqError
+from streamq.errors import OutcomeUnknown, Rejected, StreamqError, Unavailable
 from streamq.model.job_record import Counts
 from streamq.model.keys import TOGETHER, Keys
 from streamq.model.moving import CLOSED, HERE, Move, beside, doors, is_door, stays
@@ -13,7 +14,7 @@ from streamq.model.names import is_name
 from streamq.noun_errors import MoveRefused, QueueMoved
 from streamq.redis import scripts
 from streamq.redis.answers import is_of_another_type
-from streamq.redis.replies import pairs
+from streamq.redis.replies import info_in, pairs
 from streamq.store import pieces
 from streamq.store.access import Access
 from streamq.store.queues import SCANNED, Queues
@@ -24,6 +25,10 @@ AT_ONCE: Final = 250
 """Keys that get other names in one call: a fraction of a millisecond of the server's time."""
 _ANY: Final = "any"
 """A name, to see what stands around it in a key."""
+CONFIRMED_IN: Final = 10.0
+"""Seconds that replicas have to confirm what was copied."""
+FILE_FOLLOWS: Final = 1.5
+"""Seconds after which the file of a server has what was written, with the usual `appendfsync everysec`."""
 LEASE: Final = 5.0
 """Seconds after its last sign of life for which a process alone may move a queue."""
 
@@ -114,6 +119,36 @@ class Migrations:
         """Stay the one process that moves the queue."""
         await self.land(queue, token, "", "", 0, pieces.Piece("", [], 0))
 
+    async def confirm(self, queue: str) -> None:
+        """Wait until replicas have all that was written, and the file of the server too, where there are any.
+
+        Raises ``Unavailable`` when that takes too long.
+        """
+        mark = (
+            "PEXPIRE",
+            self._access.keys(queue).migrator,
+            int(LEASE * 1000),
+        )  # a write, behind which they wait
+        async with self._access.pool.links() as links:
+            link, ms = links.of(queue), int(CONFIRMED_IN * 1000)
+            try:
+                info = info_in(await link.call("INFO"))
+            except Rejected:  # a host that does not tell
+                return
+            if replicas := int(info.get("connected_slaves", 0)):
+                _, have = await link.calls(mark, ("WAIT", replicas, ms), timeout=2 * CONFIRMED_IN)
+                if have < replicas:
+                    raise Unavailable(
+                        f"{replicas - have} of {replicas} replicas have not confirmed what was copied: start the move "
+                        "again when they follow; the old server has all of it"
+                    )
+            if info.get("aof_enabled") == "1":
+                _, have = await link.batch(mark, ("WAITAOF", 1, 0, ms), timeout=2 * CONFIRMED_IN)
+                if isinstance(
+                    have, Exception
+                ):  # Redis 7.0 does not know it: its file follows within a second
+                    await asyncio.sleep(FILE_FOLLOWS)
+
     async def open(self, queue: str, move: str, phase: str) -> None:
         """The queue opens with all that has come."""
         await self._bring_back(queue, move, phase)
@@ -183,7 +218,7 @@ class Migrations:
 
     async def explained(self, queue: str, error: T) -> T | QueueMoved:
         """An error that was met in a queue: as ``QueueMoved`` where it moves or has moved."""
-        if not is_of_another_type(error):
+        if not is_of_another_type(error) or isinstance(error, OutcomeUnknown):
             return error
         try:
             door = await self.door(queue)

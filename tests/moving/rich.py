@@ -54,6 +54,8 @@ async def fill(app: App, each: int = 20) -> None:
     await app.schedules.put(
         "nightly", task="work", queue=QUEUE, payload={"line": "s", "number": 1}, cron="0 0 1 1 *"
     )
+    async with app.once(QUEUE, "request", b"body") as request:
+        await request.keep(b"answer")
     await app.records("opt-outs").put("+4930123", {"since": "now"}, lifetime=86_400)
 
 
@@ -68,7 +70,11 @@ async def known(app: App) -> dict[str, Any]:
     for state in ("waiting", "delayed", "held", "completed", "failed", "cancelled"):
         async for job in _pages(app, state):
             jobs[job.id] = job.asdict()
+    async with app.once(QUEUE, "request", b"body") as request:
+        answer = request.answer
+    done = (await queue.statistics()).tasks
     return {
+        "answer": answer, "tasks": {name: (each.completed, each.failed) for name, each in done.items()},
         "counts": (await queue.counts()).asdict(), "jobs": jobs, "steering": (await queue.steering()).asdict(),
         "limits": {scope: each.told for scope, each in (await queue.limits()).items()},
         "schedules": [(each.name, each.next_at, each.schedule) for each in await app.schedules.list()],

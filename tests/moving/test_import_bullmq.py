@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +16,7 @@ from streamq import App, JobRecord
 
 from ..commands import Call, Ended, run_all, sentence
 from ..proxy import Proxy
-from ..rig import ON_ONE_SERVER
+from ..rig import ON_ONE_SERVER, until, working
 from ..servers import Server
 from . import bullmq_keys
 from .killed import KILLS, Killed
@@ -186,3 +188,45 @@ async def test_an_import_that_is_killed_again_and_again_brings_each_job_once_and
     assert found == list(range(count)), "in their order"
     with bull.client() as client:
         assert client.keys("*") == ["bull:q:meta"]
+
+
+@pytest.mark.skipif(not bullmq_keys.is_installed(), reason="BullMQ is not installed: make peers")
+async def test_jobs_are_taken_while_workers_of_bullmq_run_and_each_runs_on_one_side(
+    own_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    both = Both(own_server(tcp=True), own_server(), tmp_path)
+    words = ["node", str(bullmq_keys.HERE / "bullmq_worker.mjs"), str(both.bull.port)]
+    with both.bull.client() as client, subprocess.Popen(
+        words, cwd=bullmq_keys.PACKAGE, stdin=subprocess.PIPE
+    ) as process:  # fmt: skip
+        await until(lambda: client.llen("ran") > 20)
+        came = [await asyncio.to_thread(both.rows, "--take") for _ in range(2)]
+        assert process.stdin is not None
+        process.stdin.close()
+        await asyncio.to_thread(process.wait, 20)
+        left = both.rows("--take")
+        ran = [int(number) for number in client.lrange("ran", 0, -1)]
+    assert sum(rows["q"]["come"] for rows in [*came, left]) > 100
+    here: list[int] = []
+    async with App(redis_url=both.ours.url) as app:
+
+        @app.task(name="t", queue="q")
+        async def note(number: int) -> None:
+            here.append(number)
+
+        async with working(app):
+            await until(lambda: len(here) + len(ran) >= 600)
+    assert sorted(here + ran) == list(range(600))
+
+
+async def test_a_job_that_has_come_is_known_whatever_has_become_of_it(both: Both) -> None:
+    with both.bull.client() as client:
+        client.hset(f"bull:{SMS}:meta", "paused", 1)
+    assert both.rows(SMS, "--priority", "2=high", "--group", "{contactId}")[SMS]["come"] == 12
+    async with App(redis_url=both.ours.url) as app:
+        jobs = (await app.queue(SMS).jobs("held", limit=100)).items  # type: ignore[arg-type]
+        assert sorted(_numbers([job for job in jobs if job.priority == "high"])) == [21, 23]
+        assert {job.group for job in jobs} == {f"contact-{number}" for number in range(3)}
+        for job in jobs:
+            await app.queue(SMS).cancel(job.id)
+    assert both.rows(SMS, "--group", "{contactId}")[SMS]["known"] == 12

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from streamq import App, Limit, MoveRefused, MoveUnfinished, QueueMoved, Rejected
+from streamq.doctor import examine
 from streamq.moving.lead import leading, token
 from streamq.moving.mover import Mover
 from streamq.store.pieces import Piece
@@ -211,3 +212,22 @@ async def test_roles_that_begin_at_the_new_address_wait_for_the_queue(way: Way) 
         await until(lambda: ran == [("", 1)], 20)
         await there.enqueue(QUEUE, "work", {"line": "", "number": 2})
         await until(lambda: ran == [("", 1), ("", 2)], 20)
+
+
+async def test_shared_limits_are_told_there_where_nothing_is_told_yet(way: Way) -> None:
+    await way.here.enqueue(QUEUE, "work", {"line": "", "number": 1})
+    for name, here in (("provider", "100/s"), ("other", "7/s")):
+        await way.here.shared(name).limit(rate=here)
+    await way.there.shared("other").limit(rate="9/s")
+    await way.mover().run()
+    rates = {each.name: each.told.rate for each in await way.there.shared_limits()}
+    assert {name: str(rate) for name, rate in rates.items()} == {"provider": "100/s", "other": "9/s"}
+
+
+async def test_the_doctor_tells_of_a_queue_that_has_moved_and_of_no_strange_keys(way: Way) -> None:
+    await way.here.enqueue(QUEUE, "work", {"line": "", "number": 1})
+    await way.mover().run()
+    found = [each for each in await examine(way.here) if each.check == "keys"]
+    assert [each.code for each in found] == ["queue-moved"]
+    assert "streamq queue rm sms" in found[0].remedy
+    assert [each for each in await examine(way.there) if each.check == "keys"] == []

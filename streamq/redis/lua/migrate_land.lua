@@ -1,4 +1,4 @@
-#!lua flags=allow-oom
+#!lua
 -- A piece of a key arrives, and the process that moves the queue shows that it lives. A list and a stream take a piece
 -- only where they end as it was when the piece was read, so that none is taken twice.
 -- keys: migrator target

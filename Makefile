@@ -17,7 +17,7 @@ LOG := $(VENV)/install.log
 OFFLINE := the packages could not be installed: a connection to a Python package index is needed (details in $(LOG))
 
 .DEFAULT_GOAL := help
-.PHONY: help up test doors contract model floods kills faults-cluster planted previous texts lint bench peers figures docs lock audit sbom build clean python
+.PHONY: help up test cluster doors contract model floods kills faults-cluster planted previous texts lint bench peers figures docs lock audit sbom build clean python
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s%s\n", $$1, $$2 }'
@@ -36,6 +36,11 @@ contract: $(VENV)/.installed-dev ## ask the API ten times as many questions: doe
 
 model: $(VENV)/.installed-dev ## 300 sequences of random operations on jobs against a model of states and keys (ARGS chooses)
 	@STREAMQ_TEST_SEEDS=300 $(BIN)/python -m pytest -q -x tests/lua/test_model.py $(ARGS)
+
+cluster: $(VENV)/.installed-dev ## the suite against a cluster, and whether all that it sent stays in one slot each (ARGS chooses)
+	@found=$$(mktemp -d) && trap 'rm -rf "$$found"' EXIT && STREAMQ_TEST_CLUSTER=1 STREAMQ_TEST_CROSSING="$$found" \
+	    $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder $(ARGS) && \
+	    $(BIN)/python -m tests.crossing "$$found"
 
 floods: $(VENV)/.installed-dev ## a million kinds of errors, tasks and acts, and a hundred kills: 15 minutes (ARGS chooses)
 	@STREAMQ_TEST_FLOOD=1000000 STREAMQ_TEST_KILLS=100 $(BIN)/python -m pytest -q --timeout=1800 tests/floods $(ARGS)

@@ -122,7 +122,8 @@ def foreign_jobs_are_found_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a cluster nobody is told of what a plain XADD adds, as many tests do, so a worker looks for it in between."""
     if IS_CLUSTER:
         monkeypatch.setattr("streamq.store.waiting.LOOK", 0.2, raising=False)
-        monkeypatch.delenv("STREAMQ_TEST_CLUSTER")  # the doctor tells of a setting that it does not know
+        for name in ("STREAMQ_TEST_CLUSTER", "STREAMQ_TEST_CROSSING"):
+            monkeypatch.delenv(name, raising=False)  # the doctor tells of a setting that it does not know
 
 
 @pytest.fixture(autouse=True)

@@ -190,6 +190,7 @@ def test_equal_queues_differ_by_one_turn_however_the_slots_come_free(
 
 
 @ON_ONE_SERVER
+@of_one_server("the next read is sent before the jobs of the last one start")
 @pytest.mark.parametrize("then", ["stop", "audit", "loss"])
 async def test_what_is_read_while_jobs_start_is_neither_lost_nor_started_twice(
     app: App, client: redis.Redis, prefix: str, then: str

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Final
 
-from streamq.errors import Rejected
+from streamq.errors import Rejected, StreamqError
 from streamq.model.clock import host_now, to_ms
 from streamq.model.keys import GROUP
-from streamq.model.server_state import ServerState, state_of
+from streamq.model.server_state import ServerState, state_of, worst_of
 from streamq.redis import scripts
 from streamq.redis.replies import info_in, pairs
 from streamq.redis.server import Server
@@ -69,10 +70,23 @@ class ServerQueries:
         return int(told.get("cluster_slots_ok", "0"))
 
     async def state(self) -> ServerState:
-        """What INFO says of how the server keeps jobs; nothing where our user may not run it."""
+        """What INFO says of how the server keeps jobs; nothing where our user may not run it.
+
+        On a cluster, of all nodes that answer. Raises ``Unavailable`` when none does.
+        """
+        servers = self._access.servers
+        each = [servers.home, *[server for server in servers.all if server is not servers.home]]
+        told = await asyncio.gather(*map(self._state, each), return_exceptions=True)
+        states = [state for state in told if isinstance(state, ServerState)]
+        for error in told:
+            if isinstance(error, BaseException) and not (states and isinstance(error, StreamqError)):
+                raise error
+        return worst_of(states)
+
+    async def _state(self, server: Server) -> ServerState:
         asked = to_ms(host_now())
         try:
-            info = await self.info()
+            info = await self.info(server)
             return state_of(info, (asked + to_ms(host_now())) / 2)
         except Rejected as error:
             if "NOPERM" not in str(error):

@@ -41,7 +41,7 @@ def rights(kind: str) -> str:
 DOCTORS = {"ACL", "CONFIG", "FLUSHALL", "SHUTDOWN", "TYPE"}
 """Only the doctor asks for these, or whether our user may run them, and it does without."""
 
-OF_A_CLUSTER = {"ASKING", "CLUSTER", "SPUBLISH"}
+OF_A_CLUSTER = {"ASKING", "CLUSTER", "CLUSTER|INFO", "CLUSTER|SHARDS", "SPUBLISH", "SUNSUBSCRIBE"}
 """Only the nodes of a cluster are sent these."""
 
 

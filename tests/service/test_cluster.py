@@ -76,13 +76,15 @@ async def test_queues_groups_schedules_and_shared_limits_are_steered(there: Serv
     _, _, why = await there.get(f"{queue}/jobs/{job['id']}/why")
     assert why["code"] == "in-turn"
     status, _, found = await there.get(f"{queue}/groups/66338")
-    assert (status, found["held"]) == (200, 1)
+    assert (status, found["name"], found["waiting"]) == (200, "66338", 1)
     assert (await there.post(f"{queue}/groups/66338/pause", {"reason": "quiet"}))[0] == 200
     assert (await there.post(f"{queue}/groups/66338/resume", b""))[0] == 200
     assert (await there.send("PUT", "/api/v1/shared-limits/provider", {"rate": "100/s"}))[0] == 200
     assert (await there.get("/api/v1/shared-limits"))[2]["data"][0]["name"] == "provider"
-    daily = {"task": "send-sms", "payload": GOOD, "every": "1h", "queue": "send-sms-queue"}
-    assert (await there.send("PUT", "/api/v1/schedules/hourly", daily))[0] in (200, 201)
+    payload = {"to": "+15550100", "message": "hello", "workspace_id": 66338}
+    hourly = {"task": "send-sms", "payload": payload, "every": "1h", "queue": "send-sms-queue"}
+    status, _, made = await there.send("PUT", "/api/v1/schedules/hourly", hourly)
+    assert status in (200, 201), made
     assert (await there.post("/api/v1/schedules/hourly/run", b""))[0] in (200, 201)
     assert (await there.post(f"{queue}/resume", b""))[0] == 200
 

@@ -152,7 +152,7 @@ class Rounds(ByQueue, ABC):
         now, queues = monotonic(), list(self._queues())
         due = [queue for queue in queues if self._at.get(queue, now) <= now] if self._rested else queues
         self._rested = False
-        done = await self._troubles.each(due, self._look)
+        done = await self._troubles.each(due, self._look, self._store.servers.of)
         # also of those that are not ours at the moment: they may return
         self._at = {queue: at for queue, at in self._at.items() if at > now}
         longest = paced(self._longest, len(queues), self.each)

@@ -73,7 +73,7 @@ class Reclaimer(Wakeable):
         async def recover_all(queue: str) -> int:
             return sum([await self._recover(*each) for each in by_queue[queue]])
 
-        return await self._troubles.each(list(by_queue), recover_all)
+        return await self._troubles.each(list(by_queue), recover_all, self._store.servers.of)
 
     async def _recover(self, queue: str, worker: str, beats: bytes, why: str) -> int:
         done = await recover(self._store, self._links, queue, worker, beats, why)

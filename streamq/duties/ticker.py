@@ -165,7 +165,7 @@ class Ticker(Punctual):
         self._at = {queue: self._at.get(queue, now) for queue in (*mine, *others)}
         due = {queue for queue, at in self._at.items() if everything or at <= now or queue in heard}
         busy = await self._with_plans([queue for queue in mine if queue in due])
-        done = await self._troubles.each(busy, self._see_to)
+        done = await self._troubles.each(busy, self._see_to, self._store.servers.of)
         return done + await self._help([queue for queue in others if queue in due])
 
     async def _with_plans(self, queues: Sequence[str]) -> list[str]:

@@ -37,6 +37,10 @@ IDLE: Final = 15.0
 """Seconds after which a connection that nobody uses is dropped: there are as many of each kind as there are nodes."""
 TRY_AGAIN: Final = (0.01, 0.2)
 """Seconds before a command is sent again whose slot is on its way to another node: at first, and at most."""
+ANNOUNCED: Final = (
+    "that is the address the node announces: if it cannot be reached from here, set cluster-announce-ip on the node "
+    "(and cluster-announce-port), or let it be reached"
+)
 _NAME: Final = "streamq-cluster"
 
 
@@ -61,6 +65,11 @@ class Node(Server):
         """There are others: one that is a primary no more is left."""
         return True
 
+    @property
+    def announced(self) -> str:
+        """All but the first are named by others."""
+        return "" if self is self._cluster.seed else ANNOUNCED
+
     def look_soon(self) -> None:
         """The map is to be read again."""
         self._cluster.look_soon()
@@ -68,6 +77,8 @@ class Node(Server):
     def not_found(self, search: Search) -> StreamqError:
         """It cannot be reached, or is no primary any more."""
         self.look_soon()
+        if search.unreached and self.announced:
+            search.advised(self.announced)
         return super().not_found(search)
 
     def moved(self, to: foreign.MovedError) -> None:
@@ -109,7 +120,7 @@ class Cluster(Servers):
         self.settings = settings
         self._alone = replace(address, through="", hosts=())
         places = [replace(self._alone, host=host, port=port) for host, port in address.hosts]
-        self._seed = Node(settings, places, self)
+        self.seed = Node(settings, places, self)
         self._seed_places = places
         self._nodes: dict[Place, Node] = {}
         self._map = SlotMap[Node]()
@@ -124,12 +135,12 @@ class Cluster(Servers):
     @property
     def home(self) -> Server:
         """The node of the slot that all queues share."""
-        return self._map.owner(slot_of(TOGETHER)) or self._seed
+        return self._map.owner(slot_of(TOGETHER)) or self.seed
 
     @property
     def all(self) -> tuple[Server, ...]:
         """The primaries that have slots."""
-        return self._map.owners or (self._seed,)
+        return self._map.owners or (self.seed,)
 
     @property
     def is_one(self) -> bool:
@@ -138,7 +149,7 @@ class Cluster(Servers):
 
     def of(self, queue: str) -> Server:
         """The node of a queue's slot."""
-        return self._map.owner(slot_of(queue)) or self._seed
+        return self._map.owner(slot_of(queue)) or self.seed
 
     def node(self, host: str, port: int) -> Node:
         """The node at a place."""
@@ -252,7 +263,7 @@ class Cluster(Servers):
 
     def _is_former(self, link: Closes, era: int) -> bool:
         return (
-            link.server.era != era or link.server not in (self._seed, *self._map.owners) or link.is_idle(IDLE)
+            link.server.era != era or link.server not in (self.seed, *self._map.owners) or link.is_idle(IDLE)
         )
 
     async def _told_to_look(self) -> bool:

@@ -103,3 +103,19 @@ async def test_a_worker_says_how_each_node_knows_it(cluster: Cluster) -> None:
         for node in cluster.primaries:
             listed = node.ask("CLIENT", "LIST", "ID", (info.clients or {})[f"redis://127.0.0.1:{node.port}"])
             assert f"name={worker.name} " in str(listed) or worker.name in str(listed)
+
+
+@ON_ONE_SERVER
+async def test_who_watches_many_queues_asks_one_node_after_the_other_until_somebody_is_missing(
+    cluster: Cluster,
+) -> None:
+    queues = [f"q{at}" for at in range(30)]
+    async with App(redis_url=cluster.url, **QUICK) as app:
+        await app.wait_ready()
+        watch = Reclaimer(app.client.store, lambda: queues).watch
+        asked = [watch._looked_at(queues) for _ in range(3)]
+        assert [len(each) for each in asked] == [1, 1, 1]
+        assert {server for each in asked for server in each} == set(app.client.store.servers.all)
+        watch._missing[app.client.store.servers.home, "ada"] = 0.0
+        assert set(watch._looked_at(queues)) == set(app.client.store.servers.all)
+        assert set(watch._looked_at(queues[:3])) >= {app.client.store.servers.home}

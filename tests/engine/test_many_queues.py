@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from streamq import App
+from streamq.duties.reclaimer import Reclaimer
+from streamq.liveness.identity import describe
+from streamq.model.lanes import READY
 from streamq.model.pace import EACH, FEW, VISIT, paced
+from streamq.worker.load import load_of
+from streamq.worker.slots import Slots
 from streamq.worker.visits import Visits
 
 from ..clusters import Cluster
-from ..rig import ON_ONE_SERVER, until, working
+from ..rig import ON_ONE_SERVER, QUICK, until, working
 from ..servers import Server, binary_of
 
 QUEUES = 1_000
@@ -103,3 +111,65 @@ def test_each_of_many_queues_is_visited_once_in_a_minute_and_those_with_work_at_
 def test_few_queues_are_looked_at_as_often_as_one() -> None:
     assert [paced(10, number) for number in (1, FEW)] == [10, 10]
     assert paced(10, 1_000) == (1_000 - FEW) * EACH
+
+
+@ON_ONE_SERVER
+async def test_a_worker_of_many_queues_lives_as_long_as_it_tells_what_it_does_and_is_lost_when_it_does_not(
+    own_server: Callable[..., Server],
+) -> None:
+    server, queues = own_server(tcp=True), [f"q{at}" for at in range(2 * FEW)]
+    async with App(redis_url=server.url, **{**QUICK, "lease": 1.0}) as app:
+        store, ticks = app.client.store, Ticks()
+        links, threaded = store.links("ada"), store.thread_links("ada")
+        await asyncio.to_thread(threaded.connect)
+        info = replace(describe("ada", tuple(queues), 1, app.settings), client_id=threaded.home.client_id)
+        await store.workers.introduce(links, info)
+        await asyncio.to_thread(store.workers.beat, threaded, "ada", queues)
+        await store.delivery.join(links, queues)
+        await app.enqueue("q7", "t", 1)
+        await store.delivery.reader(links, "ada").read({("q7", READY): 1})
+        reclaimer = Reclaimer(store, lambda: queues)
+        while ticks.until(2.5):  # two leases and a half without a beat in any queue
+            await asyncio.to_thread(
+                partial(store.workers.beat, threaded, "ada", (), load=load_of(Slots(1), 0, 0))
+            )
+            assert await reclaimer.once() == 0
+            await asyncio.sleep(0.1)
+        assert await until(reclaimer.once, 5) == 1
+        await reclaimer.close()
+        await links.close()
+        threaded.close()
+
+
+@ON_ONE_SERVER
+async def test_the_seat_of_a_worker_of_many_queues_is_renewed_by_its_visits_and_a_free_one_is_taken(
+    own_server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamq.worker.visits.VISIT", 0.5)
+    monkeypatch.setattr("streamq.worker.heartbeat.SEAT_LASTS", 1.5)
+    monkeypatch.setattr("streamq.duties.seats.LASTS", 1.5)
+    server = own_server(tcp=True)
+    app = App(redis_url=server.url, **QUICK)
+
+    async def work() -> None: ...
+
+    for at in range(2 * FEW):
+        app.task(queue=f"q{at}", name=f"work{at}")(work)
+    key = "sq:{q3}:upkeep:1"
+    with server.client() as client:
+        async with app, working(app) as worker:
+            await until(lambda: client.get(key) == worker.name)
+            await asyncio.sleep(2.5)
+            assert client.get(key) == worker.name
+            client.set(key, "another", px=300)
+            await until(lambda: client.get(key) == worker.name)
+
+
+class Ticks:
+    """How long it has lasted."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    def until(self, seconds: float) -> bool:
+        return time.monotonic() - self._began < seconds

@@ -43,7 +43,7 @@ DOCTORS = {"ACL", "CONFIG", "FLUSHALL", "SHUTDOWN", "TYPE"}
 
 OF_A_MOVE = {"RENAME", "XSETID"}
 """Only `streamq migrate` sends these, and the doctor's TYPE: `tests/moving` runs it with them."""
-OF_A_CLUSTER = {"ASKING", "CLUSTER", "SPUBLISH"}
+OF_A_CLUSTER = {"ASKING", "CLUSTER", "CLUSTER|INFO", "CLUSTER|SHARDS", "SPUBLISH", "SUNSUBSCRIBE"}
 """Only the nodes of a cluster are sent these."""
 
 

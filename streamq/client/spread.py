@@ -136,7 +136,9 @@ class Spread:
         async def put(part: list[New]) -> list[str]:
             first = _Placed.of(part[0], its)
             if first.old is None:
-                name = partition(queue, self._turns[queue].next() % its.count if first.home is None else first.home)
+                name = partition(
+                    queue, self._turns[queue].next() % its.count if first.home is None else first.home
+                )
                 placed = [_Placed.of(job, its).at_home for job in part]
                 try:
                     ids = await self._outbox().put(name, placed, durability, placed=True)
@@ -199,7 +201,8 @@ class _Turn:
 
     @contextlib.contextmanager
     def share(self) -> Iterator[int]:
-        """The number of the turn of a job that is on its way in the block: the next one when no other is, or a call is full."""
+        """The number of the turn of a job that is on its way in the block: a new one when no other is, or a call is
+        full."""
         if not self._on_way or self._taken >= BATCH:
             self.next()
         self._taken += 1

@@ -14,7 +14,7 @@ from itertools import product
 from string import ascii_letters, digits
 from typing import Final
 
-from streamq.model.places import SEPARATOR, number_of, partition, queue_of
+from streamq.model.places import SEPARATOR, is_numbered, number_of, partition, queue_of
 
 SLOTS: Final = 16_384
 """Slots of a cluster."""
@@ -41,6 +41,12 @@ def tag_of(partition: str) -> str:
     start = _slot(queue_of(partition).encode())
     name = f"{partition}{SEPARATOR}"
     return name + _ending(name, round(start + SLOTS * _place(number_of(partition), PARTS)) % SLOTS)
+
+
+def partition_in(tag: str) -> str:
+    """The partition whose keys have this hash tag; the tag itself where it is none of ours."""
+    name = SEPARATOR.join(tag.split(SEPARATOR)[:2])
+    return name if is_numbered(name) and tag_of(name) == tag else tag
 
 
 def slot_of_partition(queue: str, number: int = 0) -> int:

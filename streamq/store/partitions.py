@@ -95,6 +95,20 @@ class PartitionStore:
             if await self._write(queue, text, changed):
                 return await self.settled_or_moving(queue)
 
+    async def adopt(self, queue: str, its: Partitions) -> Partitions:
+        """Have as many partitions as the queue has elsewhere, from where it comes, unless any are known here. Returns
+        those that are."""
+        _, here = await self._read(queue)
+        if here.is_whole and not its.is_whole:
+            await self._write(queue, b"", its)
+            _, here = await self._read(queue)
+        return here
+
+    async def disown(self, queue: str) -> None:
+        """The queue does not come here after all."""
+        await self._access.pool.call_home("HDEL", self._access.shared.partitions, queue)
+        self._access.partitions.pop(queue, None)
+
     async def settled_or_moving(self, queue: str) -> Partitions:
         """The partitions of a queue, read anew, once it is known what has to stay where it is."""
         text, its = await self._read(queue)

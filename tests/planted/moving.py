@@ -21,8 +21,7 @@ FAULTS: tuple[Fault, ...] = (
         "streamq/redis/lua/migrate_leave.lua",
         "if active > 0 then return active end",
         "if active > 1e9 then return active end",
-        "tests/moving/test_migrate.py::"
-        "test_jobs_that_run_end_where_they_are_and_workers_at_both_addresses_run_each_job_once",
+        f"{_COMMAND}test_jobs_that_do_not_end_in_time_leave_the_queue_paused_and_the_move_to_be_gone_on_with",
     ),
     Fault(
         "migrate: the pause of the move stays",

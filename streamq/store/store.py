@@ -80,7 +80,7 @@ class Store(Access):
         self.unique = UniqueKeys(self)
         self.followers = Followers(self)
         self.reports = Reports(self)
-        self.requests = Requests(self, self.producers)
+        self.requests = Requests(self, self.producers, self.migrations)
         self.schedules = Schedules(self)
         self.seats = Seats(self)
         self.server = ServerQueries(self)

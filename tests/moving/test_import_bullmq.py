@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from streamq import App, JobRecord
+from streamq.store.bullmq import BullMQ
 
 from ..commands import Call, Ended, run_all, sentence
 from ..proxy import Proxy
@@ -230,3 +231,13 @@ async def test_a_job_that_has_come_is_known_whatever_has_become_of_it(both: Both
         for job in jobs:
             await app.queue(SMS).cancel(job.id)
     assert both.rows(SMS, "--group", "{contactId}")[SMS]["known"] == 12
+
+
+async def test_a_job_that_was_taken_and_is_not_here_yet_comes_with_the_next_run(both: Both) -> None:
+    async with App(redis_url=both.bull.url) as app:
+        bull = BullMQ(app.client.store, "bull")
+        places = (await bull.places(SMS))[:5]
+        assert await bull.take(SMS, places) == {place.id for place in places}
+    assert both.rows("--dry-run", SMS)[SMS]["come"] == 13
+    assert both.rows("--take", SMS)[SMS]["come"] == 13
+    assert _numbers(await both.jobs(SMS))[:2] == [9, 3]

@@ -48,6 +48,9 @@ async def test_who_is_late_at_the_old_address_is_told_where_the_queue_is(
         for options in ({}, {"delay": 60}, {"priority": "high"}, {"group": "a"}, {"key": "k"}):
             with pytest.raises(QueueMoved, match="moves to"):
                 await source.enqueue(QUEUE, "work", {"line": "", "number": 2}, **options)
+        with pytest.raises(QueueMoved, match="moves to"):
+            async with source.once(QUEUE, "request", b"body") as request:
+                await request.enqueue("work", {"line": "", "number": 2})
         assert (await target.queue(QUEUE).counts()).waiting == 1
 
 

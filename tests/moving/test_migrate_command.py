@@ -99,6 +99,8 @@ async def test_jobs_that_do_not_end_in_time_leave_the_queue_paused_and_the_move_
         with pytest.raises(MoveUnfinished, match="1 job of queue 'sms' did not end in time"):
             await way.mover(wait=0.1).run()
         assert (await way.here.queue(QUEUE).steering()).paused
+        here = way.here.client.store.migrations
+        assert await here.leave(QUEUE, (await here.state(QUEUE)).id, "x") == 1, "the server looks as well"
         await way.here.enqueue(QUEUE, "work", {"line": "", "number": 1})
         go.set()
         await way.mover().run()

@@ -86,6 +86,7 @@ if TYPE_CHECKING:
     from streamq.model.served_task import ServedTask as ServedTask
     from streamq.model.server_state import ServerState as ServerState
     from streamq.model.shared_status import SharedStatus as SharedStatus
+    from streamq.model.slots import slot_of_partition as slot_of_partition
     from streamq.model.slow import SlowJob as SlowJob
     from streamq.model.slow import SlowJobs as SlowJobs
     from streamq.model.states import State as State
@@ -208,6 +209,7 @@ _HOMES = {
     "model.schedule_record": ("SchedulePause", "ScheduleRecord"),
     "model.misplaced": ("MisplacedKey",),
     "model.server_state": ("ServerState",),
+    "model.slots": ("slot_of_partition",),
     "model.slow": ("SlowJob", "SlowJobs"),
     "model.states": ("State",),
     "model.statistics": ("Figures", "Overall", "Point", "Spread", "Statistics"),

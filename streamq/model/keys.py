@@ -1,7 +1,7 @@
 """Every Redis key, named here and nowhere else. A new key is one more line of ``Keys`` or of ``AppKeys``.
 
-All keys of a queue have its name in braces: to a Redis Cluster that is a hash tag, so they live in one slot, and each
-script is safe there.
+All keys of a partition of a queue have its name in braces: to a Redis Cluster that is a hash tag, so they live in one
+slot, and each script is safe there. (``model.slots`` has the tags.)
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from streamq.model.lanes import ALONE, BY_PRIORITY, GATE, LANES, READY
 from streamq.model.names import NAME_FORM, is_partition
 from streamq.model.places import SEPARATOR
 from streamq.model.shown import as_given
+from streamq.model.slots import tag_of
 
 GROUP: Final = "workers"
 """The consumer group of every lane."""
@@ -271,7 +272,7 @@ class Keys:
     def __init__(self, prefix: str, queue: str, *, sharded: bool = False) -> None:
         if not is_partition(queue):
             raise ConfigurationError(f"{as_given(queue)} cannot name a queue: {NAME_FORM}")
-        of = f"{prefix}:{{{queue}}}:"
+        of = f"{prefix}:{{{tag_of(queue)}}}:"
         self.queue, self.is_partition = queue, SEPARATOR in queue
         """Its name, and whether that is of no queue, but of a partition beside the first."""
         self.lanes = tuple(of + lane.name for lane in LANES)

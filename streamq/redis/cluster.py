@@ -17,7 +17,7 @@ from redis import exceptions as foreign
 from streamq.errors import StreamqError, Unavailable
 from streamq.model.clock import monotonic
 from streamq.model.keys import TOGETHER
-from streamq.model.slots import slot_of
+from streamq.model.slots import slot_of, slot_of_queue
 from streamq.redis.link import Link, SharedLink
 from streamq.redis.replies import info_in
 from streamq.redis.server import Closes, Search, Server
@@ -136,7 +136,7 @@ class Cluster(Servers):
 
     def of(self, queue: str) -> Server:
         """The node of a queue's slot."""
-        return self._map.owner(slot_of(queue)) or self._seed
+        return self._map.owner(slot_of_queue(queue)) or self._seed
 
     def node(self, host: str, port: int) -> Node:
         """The node at a place."""

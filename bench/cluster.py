@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
@@ -13,16 +13,22 @@ from typing import Any, Final
 
 from redis.exceptions import RedisError
 
-from streamq.embedded.binary import find_binary
-from streamq.model.slots import SLOTS, slot_of
+from streamq import slot_of_partition
 
 from .cores import SERVER_CORE, pin
-from .process import free_port, program
+from .process import Gone, free_port, program
 from .rig import until
 from .server import Server
 
+SLOTS: Final = 16_384
+"""Of every cluster."""
+PROGRAMS: Final = "redis-server", "valkey-server"
 PRIMARIES: Final = 3
 """Nodes of a cluster, by default: a cluster has no fewer."""
+
+
+class NoProgram(Gone):
+    """There is no server program here. The message is one sentence for the user."""
 
 
 class Cluster(Server):
@@ -40,7 +46,7 @@ class Cluster(Server):
         found: dict[int, str] = {}
         while len(found) < len(self.nodes):
             one = next(names)
-            found.setdefault(int(slot_of(one) / share), one)
+            found.setdefault(int(slot_of_partition(one) / share), one)
         return [found[at] for at in range(len(self.nodes))]
 
     async def clear(self) -> None:
@@ -71,12 +77,13 @@ class Cluster(Server):
 
 @asynccontextmanager
 async def open_cluster(primaries: int = PRIMARIES) -> AsyncIterator[Cluster]:
-    """A cluster that serves all slots, on the server's core; it ends with the block."""
+    """A cluster that serves all slots, on the server's core; it ends with the block. Raises ``NoProgram``."""
+    found = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if found is None:
+        raise NoProgram("a cluster needs redis-server or valkey-server on the PATH")
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(TemporaryDirectory(prefix="streamq-bench-", ignore_cleanup_errors=True))
-        nodes = [
-            await stack.enter_async_context(_node(Path(folder) / f"{number}")) for number in range(primaries)
-        ]
+        nodes = [await stack.enter_async_context(_node(found, Path(folder))) for _ in range(primaries)]
         for at, node in enumerate(nodes):
             first, last = (round(each * SLOTS / primaries) for each in (at, at + 1))
             await node.client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, last - 1)  # type: ignore[no-untyped-call]
@@ -89,16 +96,14 @@ async def open_cluster(primaries: int = PRIMARIES) -> AsyncIterator[Cluster]:
 
 
 @asynccontextmanager
-async def _node(folder: Path) -> AsyncIterator[Server]:
-    folder.mkdir()
+async def _node(binary: str, folder: Path) -> AsyncIterator[Server]:
     port, bus = free_port(), free_port()
-    binary = await asyncio.to_thread(find_binary)
     words = {
         "port": port, "bind": "127.0.0.1", "save": "", "appendonly": "no", "latency-tracking": "no",
-        "cluster-enabled": "yes", "cluster-port": bus,
+        "cluster-enabled": "yes", "cluster-port": bus, "cluster-config-file": f"{port}.conf",
     }  # fmt: skip
     options = [word for name, value in words.items() for word in (f"--{name}", str(value))]
-    async with program(str(binary.path), *options, cwd=folder, log=folder / "log") as process:
+    async with program(binary, *options, cwd=folder, log=folder / f"{port}.log") as process:
         pin(process.pid, SERVER_CORE)
         node = Server(f"redis://127.0.0.1:{port}", process.pid)
         try:

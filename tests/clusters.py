@@ -118,8 +118,11 @@ class Cluster:
 
     def owner(self, key: str) -> Node:
         """The primary that a node which runs takes for the owner of the slot of a key."""
+        return self.owner_of(slot_of(key))
+
+    def owner_of(self, slot: int) -> Node:
+        """The primary that has a slot."""
         alive = next(node for node in self.nodes if node.runs)
-        slot = slot_of(key)
         for first, last, (_, port, *_), *_ in alive.ask("CLUSTER", "SLOTS"):
             if first <= slot <= last:
                 return next(node for node in self.nodes if node.port == port)

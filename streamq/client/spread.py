@@ -33,6 +33,8 @@ WINDOW: Final = 2_000
 is sent as many of them as one call takes, which costs the server the least."""
 WORTH: Final = 50
 """Jobs that are not parted any more: their call costs the server little more than one for each would."""
+REREAD: Final = 30.0
+"""Seconds after which a producer reads anew what the scripts tell it otherwise: a server may have been emptied."""
 TRIES: Final = 3
 """How often a job is sent whose answer was lost, and how often a place is looked for: it is added once."""
 
@@ -44,22 +46,42 @@ class Spread:
         self._store, self._outbox, self._declared = store, outbox, declared
         self._told: set[str] = set()
         """The queues of which what code declares was told."""
+        self._closed: dict[str, int] = {}
+        """By queue, the change of which its partitions were told by this process."""
         self._telling = asyncio.Lock()
         self._turns: defaultdict[str, _Turn] = defaultdict(_Turn)
 
     def has(self, queue: str) -> bool:
         """Whether its jobs are to be spread, as far as is known here."""
-        return queue in self._store.partitions or queue in self._declared
+        return queue in self._store.partitions or self._declared.get(queue, 1) > 1
 
     async def of(self, queue: str) -> Partitions:
-        """The partitions of a queue, once what code declares is told and a change that began is under way."""
-        if queue in self._declared and queue not in self._told:
+        """The partitions of a queue, once what code declares is told and a change that began is under way.
+
+        A queue may be removed: so each process closes its partitions once to producers that do not know of them.
+        """
+        await self.tell(queue)
+        partitions = self._store.partition
+        its = partitions.known(queue)
+        if its.phase == "closing":
+            its = await partitions.settled_or_moving(queue)
+        if self._closed.get(queue, 0) != its.generation:
+            await partitions.close(queue, its)
+            self._closed[queue] = its.generation
+        return its
+
+    async def tell(self, queue: str) -> None:
+        """Tell what code declares of a queue, once and when that is not known any more."""
+        await self._store.partition.refresh(fresh=REREAD)
+        if self._is_untold(queue):
             async with self._telling:  # of many who begin at once one tells it, and the others wait
-                if queue not in self._told:
+                if self._is_untold(queue):
                     await self._store.partition.change(queue, self._declared[queue], told=False)
                     self._told.add(queue)
-        its = self._store.partition.known(queue)
-        return await self._store.partition.settled_or_moving(queue) if its.phase == "closing" else its
+
+    def _is_untold(self, queue: str) -> bool:
+        declared = self._declared.get(queue, 1)
+        return declared > 1 and (queue not in self._told or self._store.partition.known(queue).is_whole)
 
     async def send(self, queue: str, jobs: Sequence[New], durability: Durability) -> list[str]:
         """Send the jobs of a call, and return their ids. Raises what ``Outbox.put`` does."""

@@ -127,8 +127,9 @@ class Worker:
         if not await self._unless_stopped(app.wait_ready()):
             return
         async with app.lifespan(app):
-            self._served = Served(app.client.store, self.queues, self._serve)
-            if not await self._unless_stopped(begin_when_ready(servers, timeout, self._find_partitions)):
+            tell = partial(app.client.tell_partitions, self.queues)
+            self._served = Served(app.client.store, self.queues, tell, self._serve)
+            if not await self._unless_stopped(begin_when_ready(servers, timeout, self._served.find)):
                 return
             self._assemble()
             try:
@@ -188,12 +189,6 @@ class Worker:
             raise
         await self._announce()  # once they are seen to be served: an unused name is struck off the list
         await self.heartbeat.start()
-
-    async def _find_partitions(self) -> None:
-        """Know the partitions of the queues, once those that code declares are told."""
-        client = self.app.client
-        await client.partition_names(*client.partitions)
-        await self._served.find()
 
     async def _make_ready(self, links: Links, names: Sequence[str]) -> None:
         """Make what these partitions need, and tell them what the app's code says."""

@@ -79,6 +79,21 @@ async def test_a_worker_tells_what_its_code_declares_before_it_serves(
                 await job.result(10)
 
 
+async def test_after_its_removal_and_after_the_loss_of_all_keys_it_has_its_partitions_again(
+    make_app: Callable[..., App], app: App, client: redis.Redis
+) -> None:
+    async with make_app() as other:
+        queue = other.queue(QUEUE, partitions=3)
+        await other.enqueue(QUEUE, "t", 1)
+        await queue.remove(purge=True)
+        assert (await queue.partitions()).count == 3
+        client.delete(app.client.store.shared.partitions)
+        other.client.store.partition._read_at = 0.0  # as half a minute later
+        ids = [(await other.enqueue(QUEUE, "t", n)).id for n in range(6)]
+        assert set(numbers(ids).values()) == {2}
+        assert (await app.queue(QUEUE).partitions()).count == 3
+
+
 async def test_of_two_who_change_it_at_once_one_is_told_so(
     app: App, make_app: Callable[..., App], client: redis.Redis, prefix: str
 ) -> None:

@@ -62,7 +62,7 @@ def migrate(
         prefix = app.settings.prefix if to_prefix is None else to_prefix
         async with streamq.App(streamq.Settings.load(redis_url=to, prefix=prefix)) as there:
             source, target = app.client.store, there.client.store
-            names = await _chosen(source, queue)
+            names = await _chosen(source, queue, undo=undo)
             if dry_run:
                 from streamq.moving.plan import planned  # noqa: PLC0415  # --help need not pay for it
 
@@ -74,16 +74,23 @@ def migrate(
     _tell(with_app(options, act), dry_run=dry_run, as_json=as_json)
 
 
-async def _chosen(source: Store, queues: Sequence[str]) -> list[str]:
-    """The queues that are to move. Raises ``QueueNotFound`` for one that is not there."""
+async def _chosen(source: Store, queues: Sequence[str], *, undo: bool) -> list[str]:
+    """The queues that are named; else all that have not left yet, or to ``undo``, all that are under way.
+
+    Raises ``QueueNotFound`` for one that is not there.
+    """
     from streamq.cli.ending import QueueNotFound  # noqa: PLC0415  # as above
     from streamq.cli.options import nearest  # noqa: PLC0415
+    from streamq.model.moving import LEFT, UNDER_WAY  # noqa: PLC0415
 
     there = await source.migrations.names()
     for name in queues:
         if name not in there:
             raise QueueNotFound(f"there is no queue {name!r}{nearest(name, there)}")
-    return sorted(queues or there)
+    if queues:
+        return sorted(queues)
+    phases = {name: (await source.migrations.state(name)).phase for name in there}
+    return sorted(name for name, phase in phases.items() if (phase in UNDER_WAY if undo else phase != LEFT))
 
 
 async def _each(

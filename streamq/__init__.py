@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from streamq.model.masked import Masked as Masked
     from streamq.model.misplaced import MisplacedKey as MisplacedKey
     from streamq.model.operation import OperationRecord as OperationRecord
+    from streamq.model.partitions import Partitions as Partitions
     from streamq.model.pointers import json_pointer as json_pointer
     from streamq.model.preview import PlannedTime as PlannedTime
     from streamq.model.reports import Log as Log
@@ -85,6 +86,7 @@ if TYPE_CHECKING:
     from streamq.model.served_task import ServedTask as ServedTask
     from streamq.model.server_state import ServerState as ServerState
     from streamq.model.shared_status import SharedStatus as SharedStatus
+    from streamq.model.slots import slot_of_partition as slot_of_partition
     from streamq.model.slow import SlowJob as SlowJob
     from streamq.model.slow import SlowJobs as SlowJobs
     from streamq.model.states import State as State
@@ -117,6 +119,7 @@ if TYPE_CHECKING:
     from streamq.noun_errors import OperationError as OperationError
     from streamq.noun_errors import OperationNotFound as OperationNotFound
     from streamq.noun_errors import OperationTimeout as OperationTimeout
+    from streamq.noun_errors import PartitionsChanging as PartitionsChanging
     from streamq.noun_errors import QueueError as QueueError
     from streamq.noun_errors import QueueInUse as QueueInUse
     from streamq.noun_errors import QueueMoved as QueueMoved
@@ -195,6 +198,7 @@ _HOMES = {
     "model.served_task": ("ServedTask",),
     "model.shared_status": ("SharedStatus",),
     "shared": ("SharedLimit",),
+    "model.partitions": ("Partitions",),
     "model.job_record": ("Counted", "Counts", "Failure", "JobRecord", "Page", "SearchPage"),
     "model.backoff": ("Backoff",),
     "model.limit": ("Breaker", "Limit", "Rate"),
@@ -208,6 +212,7 @@ _HOMES = {
     "model.schedule_record": ("SchedulePause", "ScheduleRecord"),
     "model.misplaced": ("MisplacedKey",),
     "model.server_state": ("ServerState",),
+    "model.slots": ("slot_of_partition",),
     "model.slow": ("SlowJob", "SlowJobs"),
     "model.states": ("State",),
     "model.statistics": ("Figures", "Overall", "Point", "Spread", "Statistics"),
@@ -222,7 +227,7 @@ _HOMES = {
         "GroupFull", "InvalidFilter", "InvalidLimit", "InvalidProgress", "InvalidSchedule",
         "MoveRefused", "MoveUnfinished", "NotThere", "OperationConflict", "OperationEnded", "OperationError",
         "OperationNotFound", "OperationTimeout",
-        "QueueError", "QueueInUse", "QueueMoved", "QueueNotEmpty",
+        "PartitionsChanging", "QueueError", "QueueInUse", "QueueMoved", "QueueNotEmpty",
         "RecordConflict", "RecordError", "RecordsFull",
         "RequestReused", "RequestRunning", "ResultNotKept", "ScheduleConflict", "ScheduleNotFound",
         "TaskNotFound", "WindowNotKept", "WorkerNotFound", "WorkerStopping",

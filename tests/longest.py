@@ -25,6 +25,8 @@ LONGEST: Final = (
     "engine/test_roles.py",
     "promises/test_bulk.py",
     "floods/test_drill.py",
+    "floods/test_nodes.py",
+    "floods/test_switches.py",
     "service/test_contract.py",
     "service/test_dashboard_mended.py",
     "service/test_commands.py",

@@ -62,44 +62,49 @@ def migrate(
         prefix = app.settings.prefix if to_prefix is None else to_prefix
         async with streamq.App(streamq.Settings.load(redis_url=to, prefix=prefix)) as there:
             source, target = app.client.store, there.client.store
-            names = await _chosen(source, queue, undo=undo)
+            chosen = await _chosen(source, queue, undo=undo)
             if dry_run:
-                from streamq.moving.plan import planned  # noqa: PLC0415  # --help need not pay for it
+                from streamq.moving.whole import Whole  # noqa: PLC0415  # --help need not pay for it
 
-                return [(await planned(source, target, name)).asdict() for name in names]
+                return [(await Whole(source, target, *each).planned()).asdict() for each in chosen.items()]
             return [
-                await _each(source, target, name, undo=undo, wait=wait, shown=not as_json) for name in names
+                await _each(source, target, name, of, undo=undo, wait=wait, shown=not as_json)
+                for name, of in chosen.items()
             ]
 
     _tell(with_app(options, act), dry_run=dry_run, as_json=as_json)
 
 
-async def _chosen(source: Store, queues: Sequence[str], *, undo: bool) -> list[str]:
-    """The queues that are named; else all that have not left yet, or to ``undo``, all that are under way.
-
-    Raises ``QueueNotFound`` for one that is not there.
-    """
+async def _chosen(source: Store, queues: Sequence[str], *, undo: bool) -> dict[str, list[str]]:
+    """The queues that are named; else all that have not left yet, or to ``undo``, all that are under way: each with its
+    partitions. Raises ``QueueNotFound`` for one that is not there."""
     from streamq.cli.ending import QueueNotFound  # noqa: PLC0415  # as above
     from streamq.cli.options import nearest  # noqa: PLC0415
     from streamq.model.moving import LEFT, UNDER_WAY  # noqa: PLC0415
+    from streamq.moving.whole import by_queue  # noqa: PLC0415  # as above
 
-    there = await source.migrations.names()
+    there = by_queue(await source.migrations.names())
     for name in queues:
         if name not in there:
-            raise QueueNotFound(f"there is no queue {name!r}{nearest(name, there)}")
+            raise QueueNotFound(f"there is no queue {name!r}{nearest(name, set(there))}")
     if queues:
-        return sorted(queues)
-    phases = {name: (await source.migrations.state(name)).phase for name in there}
-    return sorted(name for name, phase in phases.items() if (phase in UNDER_WAY if undo else phase != LEFT))
+        return {name: there[name] for name in sorted(queues)}
+    phases = {
+        name: {(await source.migrations.state(each)).phase for each in of} for name, of in there.items()
+    }
+    return {
+        name: there[name] for name, found in sorted(phases.items())
+        if (found & {*UNDER_WAY} if undo else found != {LEFT})
+    }  # fmt: skip
 
 
 async def _each(
-    source: Store, target: Store, name: str, *, undo: bool, wait: float | None, shown: bool
+    source: Store, target: Store, name: str, of: Sequence[str], *, undo: bool, wait: float | None, shown: bool
 ) -> dict[str, Any]:
-    from streamq.moving.mover import Mover  # noqa: PLC0415  # --help need not pay for it
+    from streamq.moving.whole import Whole  # noqa: PLC0415  # --help need not pay for it
 
     if undo:
-        await Mover(source, target, name).undo()
+        await Whole(source, target, name, of).undo()
         return {"queue": name, "state": "open here"}
     heard: list[str] = []
 
@@ -108,7 +113,7 @@ async def _each(
             heard.append(line)
             complain(line)
 
-    with progress(await source.migrations.size(name) if shown else 0) as bar:
+    with progress(sum([await source.migrations.size(each) for each in of]) if shown else 0) as bar:
         done = 0
 
         def copied(count: int) -> None:
@@ -116,7 +121,7 @@ async def _each(
             done += count
             bar(done)
 
-        moved = await Mover(source, target, name, wait=wait, say=heard_once, told=copied).run()
+        moved = await Whole(source, target, name, of, wait=wait, say=heard_once, told=copied).run()
     return moved.asdict()
 
 

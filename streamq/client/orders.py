@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
+from streamq.errors import NotDurable, OutcomeUnknown, OutOfMemory, StreamqError
 from streamq.model.envelope import New
 from streamq.model.headers import parse_headers
-from streamq.store.producers import Answer, Batch, Flight
+from streamq.redis.answers import concerns_all
+from streamq.settings import Durability
+from streamq.store.batch import Answer, Batch
+from streamq.store.producers import Flight
 
 BATCH: Final = 500
 """Jobs to a flight at most, and so to a script call: a call of about 2 ms."""
@@ -24,12 +28,15 @@ plain, which is for another script."""
 
 
 class Order:
-    """The jobs of one call. Its caller waits for ``ids``, unless it carries them itself."""
+    """The jobs of one call. Its caller waits for ``ids``, unless it carries them itself.
 
-    __slots__ = ("ids", "jobs", "kind", "size")
+    It is ``placed`` where its caller knows the partitions of the queue, and finds another place when it is refused.
+    """
 
-    def __init__(self, kind: Kind, jobs: Sequence[New], size: int) -> None:
-        self.kind = kind
+    __slots__ = ("ids", "jobs", "kind", "placed", "size")
+
+    def __init__(self, kind: Kind, jobs: Sequence[New], size: int, *, placed: bool = False) -> None:
+        self.kind, self.placed = kind, placed
         self.jobs, self.size = jobs, size
         self.ids: asyncio.Future[list[str]] | None = None
 
@@ -101,3 +108,68 @@ def slices(jobs: Iterable[New]) -> Iterator[list[New]]:
         part.append(job)
     if part:
         yield part
+
+
+Again = Callable[[str, Sequence[New], Durability], Awaitable[list[str]]]
+"""Sends jobs that were refused as their queue has partitions, to where they belong."""
+
+
+class Resent:
+    """Orders of callers that did not know of the partitions of their queue, on their way to these."""
+
+    def __init__(self, again: Again | None, durability: Durability) -> None:
+        self._again, self._durability = again, durability
+        self._going: set[asyncio.Task[None]] = set()
+
+    def take(self, order: Order, refused: StreamqError) -> None:
+        """Send it again, unless its caller knew, and does so itself."""
+        if order.placed or self._again is None:
+            order.end(copied(refused))
+            return
+        going = asyncio.create_task(self._send(self._again, order), name="outbox")
+        self._going.add(going)
+        going.add_done_callback(self._going.discard)
+
+    async def _send(self, again: Again, order: Order) -> None:
+        try:
+            order.end(await again(order.kind[0], order.jobs, self._durability))
+        except StreamqError as error:
+            order.end(error)
+        except BaseException:
+            order.end(OutcomeUnknown("the event loop ended while the jobs were sent: they may be enqueued"))
+            raise
+
+    async def close(self) -> None:
+        """Wait for all of them."""
+        if self._going:
+            await asyncio.wait(self._going)
+
+
+# -- what became of them -------------------------------------------------------------------------------------------
+
+
+def is_silence(answer: Answer) -> bool:
+    """Whether nobody knows what became of a batch."""
+    return isinstance(answer, OutcomeUnknown) and not isinstance(answer, NotDurable)
+
+
+def is_away(answer: Answer) -> bool:
+    """Whether the server is, or takes nothing from anybody."""
+    return concerns_all(answer) and not isinstance(answer, OutOfMemory)
+
+
+def as_unknown(answer: Answer) -> list[str] | OutcomeUnknown:
+    """An answer to what was sent before and may have run: a refusal says nothing of the first time."""
+    if isinstance(answer, list | OutcomeUnknown):
+        return answer
+    unknown = OutcomeUnknown(f"the jobs may be enqueued already; asking again was refused: {answer}")
+    unknown.__cause__ = answer
+    return unknown
+
+
+def copied(error: StreamqError) -> StreamqError:
+    """An error for one caller: each raises one of its own."""
+    own = type(error).__new__(type(error), *error.args)  # without ``__init__``, whose arguments are not kept
+    own.__dict__.update(error.__dict__)
+    own.__cause__ = error
+    return own

@@ -37,7 +37,7 @@ class QueueList(Wakeable):
 
     async def once(self) -> int:
         """Ask. Returns how many there are."""
-        self._names = await self._app.queues()
+        self._names = await self._app.client.store.partition.in_use(await self._app.queues())
         return len(self._names)
 
     async def rest(self) -> None:
@@ -63,6 +63,9 @@ class Scheduler:
 
         async def begin() -> None:
             with contextlib.suppress(Rejected):  # the duty tells of it, and asks again
+                await app.client.partition_names(
+                    *app.client.partitions
+                )  # so that those that code declares are told
                 await queues.once()
             if not self._only_reclaim:
                 await declare(app)

@@ -85,6 +85,11 @@ class Mover:
                 await self._cleared(move)
             return moved
 
+    async def begin(self) -> None:
+        """Both servers know of the move. Raises ``MoveRefused``."""
+        async with leading(self._source, self._target, self._queue, self._token):
+            await self._begun()
+
     async def undo(self) -> None:
         """The queue opens again where it was. Raises ``MoveRefused`` where it does not move, or has arrived."""
         async with leading(self._source, self._target, self._queue, self._token):

@@ -8,8 +8,10 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from streamq.errors import OutcomeUnknown, Rejected, StreamqError, Unavailable
 from streamq.model.job_record import Counts
-from streamq.model.keys import TOGETHER, Keys, is_name
+from streamq.model.keys import TOGETHER, Keys
 from streamq.model.moving import CLOSED, HERE, Move, beside, doors, is_door, stays
+from streamq.model.names import is_partition
+from streamq.model.slots import partition_in
 from streamq.noun_errors import MoveRefused, QueueMoved
 from streamq.redis import scripts
 from streamq.redis.answers import is_of_another_type
@@ -249,10 +251,10 @@ class Migrations:
                         "SCAN", cursor, "MATCH", f"{prefix}*", "COUNT", SCANNED
                     )
                     texts = (name.decode("utf-8", "replace").removeprefix(prefix) for name in page)
-                    found |= {text.partition("}")[0] for text in texts}
+                    found |= {partition_in(text.partition("}")[0]) for text in texts}
                     if cursor == b"0":
                         break
-        return {name for name in found if is_name(name) and name != TOGETHER}
+        return {name for name in found if is_partition(name) and name != TOGETHER}
 
     async def ends(self, queue: str) -> set[str]:
         """The keys of a queue that lie aside."""

@@ -19,6 +19,7 @@ from streamq.store.jobs import Jobs
 from streamq.store.migrations import Migrations
 from streamq.store.operations import Operations
 from streamq.store.outcomes import Outcomes
+from streamq.store.partitions import PartitionStore
 from streamq.store.producers import Producers
 from streamq.store.queues import Queues
 from streamq.store.records import RecordsStore
@@ -70,8 +71,9 @@ class Store(Access):
         self.queues = Queues(self)
         self.migrations = Migrations(self, self.queues)
         self.steering = SteeringStore(self)
-        self.groups = Groups(self)
         self.shared_limits = SharedLimits(self)
+        self.groups = Groups(self, self.shared_limits)
+        self.partition = PartitionStore(self, self.groups)
         self.trail = Trail(self)
         self.records = RecordsStore(self)
         self.operations = Operations(self, known)

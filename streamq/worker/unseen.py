@@ -8,7 +8,7 @@ this worker lives, since recovery takes jobs from lost workers only.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from streamq.model.clock import monotonic
@@ -29,7 +29,7 @@ class Unseen:
     """Compares what is pending under this worker with what is in its ``slots``. To be called between two reads only."""
 
     def __init__(
-        self, store: Store, links: Links, reader: Reader, queues: tuple[str, ...], worker: str, slots: Slots,
+        self, store: Store, links: Links, reader: Reader, queues: Sequence[str], worker: str, slots: Slots,
         steered: Steered,
     ) -> None:  # fmt: skip
         self._store, self._links, self._reader = store, links, reader
@@ -59,7 +59,8 @@ class Unseen:
         command.
         Raises ``Unavailable``; then the audit stays due.
         """
-        places = [(queue, lane) for queue in self._queues for lane in self._steered.lanes(queue)]
+        queues = self._queues if self._thorough else self._steered.occupied(self._queues)
+        places = [(queue, lane) for queue in queues for lane in self._steered.lanes(queue)]
         places += [(queue, ALONE) for queue in (self._queues if self._thorough else with_suspects)]
         found = await self._store.delivery.pending(self._links, places, self._worker)
         # asked last: what has ended meanwhile is no longer pending either, so its release finds nothing

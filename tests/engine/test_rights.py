@@ -35,7 +35,7 @@ def rights(kind: str) -> str:
     """Those of compose.yaml. Redis 7.0 does not know WAITAOF, which the durability `fsync` needs."""
     found = re.search(r"RIGHTS: >-\n((?:        .+\n)+)", COMPOSE)
     assert found
-    return " ".join(right for right in found[1].split() if kind != "redis" or right != "+waitaof")
+    return " ".join(right for right in found[1].split() if kind == "valkey" or right != "+waitaof")
 
 
 DOCTORS = {"ACL", "CONFIG", "FLUSHALL", "SHUTDOWN", "TYPE"}
@@ -43,7 +43,7 @@ DOCTORS = {"ACL", "CONFIG", "FLUSHALL", "SHUTDOWN", "TYPE"}
 
 OF_A_MOVE = {"RENAME", "XSETID"}
 """Only `streamq migrate` sends these, and the doctor's TYPE: `tests/moving` runs it with them."""
-OF_A_CLUSTER = {"ASKING", "CLUSTER", "SPUBLISH"}
+OF_A_CLUSTER = {"ASKING", "CLUSTER", "CLUSTER|INFO", "CLUSTER|SHARDS", "SPUBLISH", "SUNSUBSCRIBE"}
 """Only the nodes of a cluster are sent these."""
 
 

@@ -21,6 +21,7 @@ from .script_gate import gate_cases
 from .script_keeping import keeping_cases
 from .script_keys import key_cases
 from .script_moving import moving_cases
+from .script_partitions import partition_cases
 from .script_records import record_cases
 from .script_reports import report_cases
 from .script_roster import roster_cases
@@ -123,6 +124,7 @@ def cases(rig: Rig) -> list[Case]:
         schedule_cases,
         key_cases,
         steering_cases,
+        partition_cases,
         record_cases,
         moving_cases,
         keeping_cases,

@@ -62,7 +62,7 @@ def migrate(
         prefix = app.settings.prefix if to_prefix is None else to_prefix
         async with streamq.App(streamq.Settings.load(redis_url=to, prefix=prefix)) as there:
             source, target = app.client.store, there.client.store
-            chosen = await _chosen(source, queue)
+            chosen = await _chosen(source, queue, undo=undo)
             if dry_run:
                 from streamq.moving.whole import Whole  # noqa: PLC0415  # --help need not pay for it
 
@@ -75,17 +75,27 @@ def migrate(
     _tell(with_app(options, act), dry_run=dry_run, as_json=as_json)
 
 
-async def _chosen(source: Store, queues: Sequence[str]) -> dict[str, list[str]]:
-    """The queues that are to move, each with its partitions. Raises ``QueueNotFound`` for one that is not there."""
+async def _chosen(source: Store, queues: Sequence[str], *, undo: bool) -> dict[str, list[str]]:
+    """The queues that are named; else all that have not left yet, or to ``undo``, all that are under way: each with its
+    partitions. Raises ``QueueNotFound`` for one that is not there."""
     from streamq.cli.ending import QueueNotFound  # noqa: PLC0415  # as above
     from streamq.cli.options import nearest  # noqa: PLC0415
+    from streamq.model.moving import LEFT, UNDER_WAY  # noqa: PLC0415
     from streamq.moving.whole import by_queue  # noqa: PLC0415  # as above
 
     there = by_queue(await source.migrations.names())
     for name in queues:
         if name not in there:
             raise QueueNotFound(f"there is no queue {name!r}{nearest(name, set(there))}")
-    return {name: there[name] for name in sorted(queues or there)}
+    if queues:
+        return {name: there[name] for name in sorted(queues)}
+    phases = {
+        name: {(await source.migrations.state(each)).phase for each in of} for name, of in there.items()
+    }
+    return {
+        name: there[name] for name, found in sorted(phases.items())
+        if (found & {*UNDER_WAY} if undo else found != {LEFT})
+    }  # fmt: skip
 
 
 async def _each(

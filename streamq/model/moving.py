@@ -19,6 +19,8 @@ CLOSED: Final = "closed"
 """There: all of it lies aside."""
 LEFT: Final = "left"
 """There, at the end: nothing is left but texts that say where it went."""
+UNDER_WAY: Final = (LEAVING, CLOSED)
+"""Those in which a queue can still open where it was."""
 AWAITED: Final = "awaited"
 """On the server that it comes to: what has come lies aside."""
 CHECKED: Final = "checked"

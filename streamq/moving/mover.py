@@ -14,7 +14,18 @@ from typing import Any, Final
 
 from streamq.model.clock import monotonic
 from streamq.model.counted import counted
-from streamq.model.moving import AWAITED, CHECKED, CLOSED, HERE, LEAVING, LEFT, Move, comes_from, leads_to
+from streamq.model.moving import (
+    AWAITED,
+    CHECKED,
+    CLOSED,
+    HERE,
+    LEAVING,
+    LEFT,
+    UNDER_WAY,
+    Move,
+    comes_from,
+    leads_to,
+)
 from streamq.moving.copying import Copying, Told
 from streamq.moving.lead import leading, token
 from streamq.noun_errors import MoveRefused, MoveUnfinished
@@ -83,7 +94,7 @@ class Mover:
         """The queue opens again where it was. Raises ``MoveRefused`` where it does not move, or has arrived."""
         async with leading(self._source, self._target, self._queue, self._token):
             here, there = await self._source.state(self._queue), await self._target.state(self._queue)
-            if here.phase not in (LEAVING, CLOSED):
+            if here.phase not in UNDER_WAY:
                 raise MoveRefused(self._queue, f"no move of it is under way{_to(here)}")
             if there.id == here.id and there.phase != AWAITED:
                 raise MoveRefused(
@@ -106,7 +117,7 @@ class Mover:
         if here.phase in (AWAITED, CHECKED):
             raise MoveRefused(self._queue, f"it is on its way to this server, from {here.peer}")
         move = there.id if self._is_ours(there) else secrets.token_hex(8)
-        if here.phase in (LEAVING, CLOSED):
+        if here.phase in UNDER_WAY:
             if there.id != here.id and here.peer != _name(self._to):
                 raise MoveRefused(self._queue, f"it is on its way to {here.peer}; --undo gives that up")
             move = here.id

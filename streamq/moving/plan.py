@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from streamq.model.moving import AWAITED, CHECKED, CLOSED, HERE, LEAVING, LEFT, Move
+from streamq.model.moving import AWAITED, CHECKED, CLOSED, HERE, LEFT, UNDER_WAY, Move
 from streamq.store.store import Store
 
 
@@ -40,7 +40,7 @@ async def _problem(target: Store, queue: str, here: Move, there: Move) -> str:
         return "" if there.id == here.id else f"it has left this server: it goes to {here.peer}"
     if here.phase in (AWAITED, CHECKED):
         return f"it is on its way to this server, from {here.peer}"
-    if here.phase in (LEAVING, CLOSED) and there.phase and there.id != here.id:
+    if here.phase in UNDER_WAY and there.phase and there.id != here.id:
         return f"it is on its way to {here.peer}"
     if there.phase in (AWAITED, CHECKED, HERE) and there.id == here.id:
         return ""

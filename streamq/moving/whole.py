@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
-from streamq.model.moving import HERE
+from streamq.model.moving import HERE, UNDER_WAY
 from streamq.model.partitions import Partitions
 from streamq.model.places import queue_of
 from streamq.moving.mover import Moved, Mover
@@ -71,7 +71,10 @@ class Whole:
                 self._queue,
                 "some of its partitions have arrived: go on with `streamq migrate`, then move it back",
             )
-        for name in names:
+        begun = [name for name in names if (await self._from.migrations.state(name)).phase in UNDER_WAY]
+        for name in (
+            begun or names[:1]
+        ):  # whoever was killed has not begun with all of them; none at all is refused
             await self._mover(name).undo()
         if not (await self._its(self._from)).is_whole:
             await self._to.partition.disown(self._queue)

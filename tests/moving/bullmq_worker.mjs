@@ -14,7 +14,7 @@ const queue = new Queue('q', { connection });
 await queue.addBulk(Array.from({ length: JOBS }, (_, number) => ({ name: 't', data: number, opts: { delay: number % 2 ? 300 : 0 } })));
 const worker = new Worker('q', async (job) => {
   await ledger.rpush('ran', String(job.data));
-  await new Promise((resolve) => setTimeout(resolve, 5));
+  await new Promise((resolve) => setTimeout(resolve, 20));
 }, { connection, concurrency: 2 });
 process.stdin.on('end', async () => {
   await worker.close();

@@ -233,3 +233,20 @@ async def test_the_doctor_tells_of_a_queue_that_has_moved_and_of_no_strange_keys
     assert [each.code for each in found] == ["queue-moved"]
     assert "streamq queue rm sms" in found[0].remedy
     assert [each for each in await examine(way.there) if each.check == "keys"] == []
+
+
+async def test_without_names_those_move_that_have_not_left_and_those_are_undone_that_are_under_way(
+    way: Way, own_server: Callable[..., Server]
+) -> None:
+    await way.here.enqueue(QUEUE, "work", {"line": "", "number": 1})
+    async with App(redis_url=own_server().url, prefix="sq", **QUICK) as elsewhere:
+        await Mover(way.here.client.store, elsewhere.client.store, QUEUE).run()
+    for name in ("a", "b"):
+        await way.here.enqueue(name, "t", 1)
+    mover = Mover(way.here.client.store, way.there.client.store, "a")
+    async with leading(mover._source, mover._target, "a", mover._token):
+        await mover._begun()
+    undone = await asyncio.to_thread(way.run, "--undo", "--json")
+    assert json.loads(undone.out) == {"queues": [{"queue": "a", "state": "open here"}]}
+    moved = await asyncio.to_thread(way.run, "--json")
+    assert [row["queue"] for row in json.loads(moved.out)["queues"]] == ["a", "b"]

@@ -105,3 +105,22 @@ async def test_it_does_not_move_while_its_partitions_change_or_are_others_there(
         await other.enqueue(QUEUE, "work", 1)
         with pytest.raises(MoveRefused, match="it has 4 partitions there, and 3 here"):
             await (await _move(other, there)).run()
+
+
+async def test_a_move_that_was_killed_when_some_partitions_had_begun_is_undone(
+    own_server: Callable[..., Server],
+) -> None:
+    here, there = _app(own_server().url, []), _app(own_server().url, [])
+    async with here, there:
+        await here.queue(QUEUE).partition(3)
+        await here.enqueue_many(QUEUE, "work", range(300))
+        before = await here.queue(QUEUE).counts()
+        move = await _move(here, there)
+        with pytest.raises(MoveRefused, match="no move of it is under way"):
+            await move.undo()
+        await move._mover("sms#1").begin()
+        await move.undo()
+        assert await here.queue(QUEUE).counts() == before
+        assert (await here.queue(QUEUE).steering()).paused is None
+        await move.run()
+        assert await there.queue(QUEUE).counts() == before

@@ -17,7 +17,7 @@ LOG := $(VENV)/install.log
 OFFLINE := the packages could not be installed: a connection to a Python package index is needed (details in $(LOG))
 
 .DEFAULT_GOAL := help
-.PHONY: help up test cluster doors contract model floods kills faults-cluster planted previous texts lint bench peers figures docs lock audit sbom build clean python
+.PHONY: help up test cluster doors contract model floods kills moves faults-cluster planted previous texts lint bench peers figures docs lock audit sbom build clean python
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s%s\n", $$1, $$2 }'
@@ -44,6 +44,9 @@ cluster: $(VENV)/.installed-dev ## the suite against a cluster, and whether all 
 
 floods: $(VENV)/.installed-dev ## a million kinds of errors, tasks and acts, and a hundred kills: 15 minutes (ARGS chooses)
 	@STREAMQ_TEST_FLOOD=1000000 STREAMQ_TEST_KILLS=100 $(BIN)/python -m pytest -q --timeout=1800 tests/floods $(ARGS)
+
+moves: $(VENV)/.installed-dev ## twenty runs of a queue with partitions, in each of which a slot of a cluster is moved: 2 minutes
+	@STREAMQ_TEST_MOVES=20 $(BIN)/python -m pytest -q -s --timeout=900 tests/floods/test_partitions.py $(ARGS)
 
 kills: $(VENV)/.installed-dev ## 200 kills of workers, schedulers and the server while groups are at their limits: 2 minutes
 	@STREAMQ_TEST_GROUP_KILLS=200 $(BIN)/python -m pytest -q -s --timeout=900 tests/floods/test_groups.py $(ARGS)

@@ -10,7 +10,8 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Coroutine
+import time
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
 import orjson
@@ -69,6 +70,38 @@ async def worker(
     counter.tell()
 
 
+async def many(app: App, *, queues: int, **_: Any) -> None:
+    """Work in so many queues, each with a task of its own that tells when it begins, until the end of input."""
+
+    async def stamp(number: int) -> None:
+        report({"number": number, "at": time.monotonic_ns()})
+
+    for at in range(queues):
+        app.task(queue=f"q{at}", name=f"stamp{at}")(stamp)
+    async with app, asyncio.TaskGroup() as group:
+        working = Worker(app, queues=[f"q{at}" for at in range(queues)])
+        await _at_work(group, [working])
+
+
+async def crowd(app: App, *, workers: int, **_: Any) -> None:
+    """So many workers, each as if it had a process of its own, until the end of input."""
+    async with contextlib.AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+        each = [await stack.enter_async_context(declare(App(app.settings))) for _ in range(workers)]
+        await _at_work(group, [Worker(one) for one in each])
+
+
+async def _at_work(group: asyncio.TaskGroup, workers: Sequence[Worker]) -> None:
+    for working in workers:
+        group.create_task(working.run())
+    for working in workers:
+        await working.is_ready.wait()
+    report({"ready": True})
+    await (await standard_input()).read()
+    for working in workers:
+        working.stop()
+        working.stop()
+
+
 async def beside(forever: Coroutine[Any, Any, None], counter: Counter) -> None:
     """Run something until the end of input."""
     async with asyncio.TaskGroup() as group:
@@ -117,7 +150,8 @@ async def clients(_: App, *, loads: list[dict[str, Any]], **__: Any) -> None:
 
 
 ROLES: Final[dict[str, Callable[..., Coroutine[Any, Any, None]]]] = {
-    "worker": worker, "scheduler": scheduler, "bare": bare_drain, "consumer": bare_consumer,
+    "worker": worker, "many": many, "crowd": crowd, "scheduler": scheduler, "bare": bare_drain,
+    "consumer": bare_consumer,
     "bare-api": serve_bare_api, "clients": clients,
 }  # fmt: skip
 

@@ -144,6 +144,11 @@ async def open_server(url: str | None) -> AsyncIterator[Server]:
 
 @asynccontextmanager
 async def _given(url: str) -> AsyncIterator[Server]:
+    if urlsplit(url).scheme.partition("+")[2]:
+        raise Refused(
+            f"{public_address(url)} is no single server: name one, as in redis://127.0.0.1:6379; "
+            "the scenario `queues` starts a cluster of its own"
+        )
     if not _is_local(url):
         raise Refused(f"{public_address(url)} is remote: the bench refuses to flush what it did not make")
     server = Server(url, None)

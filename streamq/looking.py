@@ -10,7 +10,7 @@ from typing import Any
 from streamq.audited import page
 from streamq.client.client import Client
 from streamq.durations import Duration
-from streamq.errors import ConfigurationError, Rejected, UsageError
+from streamq.errors import ConfigurationError, Rejected, Unavailable, UsageError
 from streamq.merging import by_queue, one_of
 from streamq.model.events import ENDS, TAILED, Told
 from streamq.model.failure_kinds import FailureKind
@@ -227,19 +227,28 @@ class Looking:
         return dict(found)
 
     async def server(self) -> ServerState:
-        """The server of the lists of queues and workers, as it tells of itself: nothing where our user may not ask."""
+        """The server as it tells of itself, and of a cluster what is worst of any node: nothing where our user may not
+        ask."""
         return await self.client.store.server.state()
 
     async def misplaced_keys(self) -> list[MisplacedKey]:
-        """Keys that lie where ours do and are of another type: the type of each key of all queues is asked for.
+        """Keys that lie where ours do and are of another type: the type of each key of all queues is asked for, but of
+        one that moves to another server.
 
         Raises ``Rejected`` where our user may not ask for types.
         """
         store = self.client.store
         found = misplaced(store.shared.__dict__, APP_KEYS, await store.server.types(store.shared.__dict__))
         for queue in await self._names():
+            if await store.migrations.door(queue):
+                continue
             keys = {name: store.keys(queue).__dict__[name] for name in QUEUE_KEYS}
-            found += misplaced(keys, QUEUE_KEYS, await store.server.types(keys, queue), queue)
+            try:
+                found += misplaced(keys, QUEUE_KEYS, await store.server.types(keys, queue), queue)
+            except Rejected:
+                raise
+            except Unavailable:  # its node is lost, which others tell: the other queues are looked at
+                continue
         return found
 
     async def served_tasks(self) -> list[ServedTask]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,11 +23,11 @@ NODE_TIMEOUT = 1_000
 class Node(Server):
     """One node of a cluster, as a process."""
 
-    def __init__(self, binary: Path) -> None:
+    def __init__(self, binary: Path, more: Sequence[str] = ()) -> None:
         options = [
             "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-port", str(free_port()),
             "--cluster-node-timeout", str(NODE_TIMEOUT), "--repl-diskless-sync-delay", "0",
-            "--cluster-replica-validity-factor", "0", "--cluster-require-full-coverage", "no",
+            "--cluster-replica-validity-factor", "0", "--cluster-require-full-coverage", "no", *more,
         ]  # fmt: skip
         super().__init__(binary, tcp=True, options=options)
         self.bus = int(options[5])
@@ -91,10 +91,20 @@ class Alone(Node):
 
 
 class Cluster:
-    """Its first nodes are the primaries, each with an equal range of the slots; then come their replicas in order."""
+    """Its first nodes are the primaries, each with an equal range of the slots; then come their replicas in order.
 
-    def __init__(self, binary: Path, primaries: int = 3, replicas: int = 0) -> None:
+    ``options()`` gives further words for each node.
+    """
+
+    def __init__(
+        self,
+        binary: Path,
+        primaries: int = 3,
+        replicas: int = 0,
+        options: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
         self._binary, self._primaries, self._replicas = binary, primaries, replicas
+        self._options = options
         self.nodes: list[Node] = []
 
     @property
@@ -108,8 +118,11 @@ class Cluster:
 
     def owner(self, key: str) -> Node:
         """The primary that a node which runs takes for the owner of the slot of a key."""
+        return self.owner_of(slot_of(key))
+
+    def owner_of(self, slot: int) -> Node:
+        """The primary that has a slot."""
         alive = next(node for node in self.nodes if node.runs)
-        slot = slot_of(key)
         for first, last, (_, port, *_), *_ in alive.ask("CLUSTER", "SLOTS"):
             if first <= slot <= last:
                 return next(node for node in self.nodes if node.port == port)
@@ -157,7 +170,7 @@ class Cluster:
 
     def __enter__(self) -> Self:
         for _ in range(self._primaries + self._replicas):
-            node = Node(self._binary)
+            node = Node(self._binary, self._options())
             self.nodes.append(node)
             node.start()
         share = SLOTS / self._primaries

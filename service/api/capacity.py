@@ -68,6 +68,8 @@ class Present(TypedDict):
     slots: int
     memory: int
     memory_limit: int
+    memory_of_all: int
+    nodes: int
 
 
 class Gauge(TypedDict):
@@ -154,7 +156,8 @@ async def _present(app: App, since: Any) -> Present:
         "rate": round(load.rate, 3), "peak": round(max(load.rate, load.peak), 3), "handler": load.handler,
         "payload": await _payload(app, found.values()), "delayed": sum(each.delayed for each in counts),
         "workers": len(workers), "slots": sum(worker.slots for worker in workers),
-        "memory": server.memory, "memory_limit": server.memory_limit,
+        "memory": server.memory, "memory_limit": server.memory_limit, "memory_of_all": server.memory_of_all,
+        "nodes": server.nodes,
     }  # fmt: skip
 
 

@@ -72,15 +72,23 @@ class Metrics:
 
     async def _of_server(self) -> list[Family]:
         server = await self._room.state()
-        memory = Family("streamq_server_memory_bytes", "Memory that the queue server uses")
+        memory = Family(
+            "streamq_server_memory_bytes", "Memory that the queue server uses, or the fullest node"
+        )
         memory.add(server.memory)
         limit = Family(
             "streamq_server_memory_limit_bytes", "Memory that it may use; none where it has no limit"
         )
         limit.add(server.memory_limit or None)
+        of_all = Family(
+            "streamq_server_memory_of_all_bytes", "Memory that all nodes of a cluster use together"
+        )
+        of_all.add(server.memory_of_all)
+        nodes = Family("streamq_server_nodes", "Primaries of the cluster; 1 where it is none")
+        nodes.add(server.nodes)
         round_trip = Family("streamq_server_round_trip_seconds", "How long it took to answer")
         round_trip.add(await self._app.ping())
-        return [memory, limit, round_trip]
+        return [memory, limit, of_all, nodes, round_trip]
 
     async def _of_deliveries(self) -> Family:
         unknown = Family(

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, TypeVar
 
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
-from streamq import App, Rejected
+from streamq import App, Unavailable
 
 from ..http.auth import Scope
 from ..http.failures import OUTAGES
@@ -26,12 +26,13 @@ KEYS_FRESH: Final = 60.0
 
 
 class ServerDocument(TypedDict):
-    """The server of the lists of queues and workers; null is what it does not tell. `memory` is in bytes, its limit 0
-    where it has none; `memory_hours` is for how long it lasts if it grows on as it did, null where that is not known.
-    Unless `eviction_policy` is `noeviction`, a full server removes jobs. `persistence` tells whether the append-only
-    file is `on`, `failing` (it cannot be written) or `off`, where a restart loses jobs. `clock_apart` is by how many
-    seconds its clock is ahead of the service's. `troubles` says in words what is wrong with all that, with keys of
-    somebody else, what workers note, and which operations were stopped: the worst first."""
+    """The server; null is what it does not tell. Of a cluster `memory` and its limit are those of the node that is
+    fullest, `memory_of_all` is what all `nodes` use, and the rest is what is worst of any. `memory` is in bytes, its
+    limit 0 where it has none; `memory_hours` is for how long it lasts if it grows on as it did, null where that is
+    not known. Unless `eviction_policy` is `noeviction`, a full server removes jobs. `persistence` tells whether the
+    append-only file is `on`, `failing` (it cannot be written) or `off`, where a restart loses jobs. `clock_apart` is
+    by how many seconds its clock is ahead of the service's. `troubles` says in words what is wrong with all that,
+    with keys of somebody else, what workers note, and which operations were stopped: the worst first."""
 
     memory: int
     memory_limit: int
@@ -40,6 +41,8 @@ class ServerDocument(TypedDict):
     persistence: Literal["on", "failing", "off"] | None
     role: str | None
     clock_apart: float | None
+    memory_of_all: int
+    nodes: int
     troubles: list[Trouble]
 
 
@@ -67,10 +70,11 @@ async def _misplaced(app: App) -> Any:
 
 
 async def _allowed(look: Awaitable[list[T]]) -> list[T]:
-    """Nothing where the server refuses that: what is wrong with the rest is said all the same."""
+    """Nothing where the server refuses that, or a node of several is lost: what is wrong with the rest is said all the
+    same."""
     try:
         return await look
-    except Rejected:
+    except Unavailable:
         return []
 
 

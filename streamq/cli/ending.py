@@ -23,15 +23,14 @@ from streamq.errors import (
 )
 from streamq.exits import Exit
 from streamq.noun_errors import (
+    MoveUnfinished,
+    NotThere,
     OperationConflict,
     OperationEnded,
     OperationNotFound,
     OperationTimeout,
     QueueError,
     ScheduleConflict,
-    ScheduleNotFound,
-    TaskNotFound,
-    WorkerNotFound,
     WorkerStopping,
 )
 
@@ -51,9 +50,10 @@ class FailureNotFound(StreamqError):
 _OF: Final[tuple[tuple[type[StreamqError], Exit], ...]] = (
     (UsageError, Exit.MISUSE), (JobNotFound, Exit.NOT_FOUND), (QueueNotFound, Exit.NOT_FOUND),
     (FailureNotFound, Exit.NOT_FOUND),
-    (OperationNotFound, Exit.NOT_FOUND), (ScheduleNotFound, Exit.NOT_FOUND), (TaskNotFound, Exit.NOT_FOUND),
-    (WorkerNotFound, Exit.NOT_FOUND), (WorkerStopping, Exit.WRONG_STATE),
+    (OperationNotFound, Exit.NOT_FOUND), (NotThere, Exit.NOT_FOUND),
+    (WorkerStopping, Exit.WRONG_STATE),
     (ScheduleConflict, Exit.WRONG_STATE),
+    (MoveUnfinished, Exit.STILL_RUNNING),
     (QueueError, Exit.WRONG_STATE), (OperationConflict, Exit.WRONG_STATE), (OperationEnded, Exit.WRONG_STATE),
     (WrongState, Exit.WRONG_STATE), (VersionConflict, Exit.WRONG_STATE),
     (ResultTimeout, Exit.STILL_RUNNING), (OperationTimeout, Exit.STILL_RUNNING), (QueueFull, Exit.FAILED),

@@ -82,6 +82,16 @@ def screen() -> Iterator[Callable[[Callable[[int], list[str]]], None]]:
             _print(_LEAVE, sys.stdout, end="")
 
 
+@contextlib.contextmanager
+def screen_left() -> Iterator[None]:
+    """In the block the terminal shows what was on it before the screen."""
+    _write(_LEAVE, end="")
+    try:
+        yield
+    finally:
+        _write(_ENTER, end="")
+
+
 _ENTER: Final = "\x1b[?1049h\x1b[?25l\x1b[?7l"
 """The other screen, without a cursor; what is too long for a row is not continued in the next."""
 _LEAVE: Final = "\x1b[?7h\x1b[?25h\x1b[?1049l"

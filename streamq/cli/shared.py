@@ -15,6 +15,7 @@ from streamq.cli.names import SHARED, warn_of_unknown_shared
 from streamq.cli.options import as_json, by_actor, flag, pausing, server, with_app
 from streamq.cli.outlet import echo_json, table
 from streamq.model.limit import OF_SHARED
+from streamq.model.shown import as_given
 
 
 @click.group(cls=Group)
@@ -29,12 +30,14 @@ def shared() -> None:
 
 def _on(
     name: str, options: dict[str, Any], act: Callable[[streamq.SharedLimit], Awaitable[object]], *, as_json: bool,
-    may_be_new: bool = False,
+    unknown: Callable[[streamq.App, str], Awaitable[object]] | None = warn_of_unknown_shared,
 ) -> None:  # fmt: skip
+    """``unknown`` sees to a name of which nothing is said."""
+
     async def acted(app: streamq.App) -> dict[str, Any]:
         of = app.shared(name)
-        if not may_be_new:
-            await warn_of_unknown_shared(app, name)
+        if unknown is not None:
+            await unknown(app, name)
         await act(of)
         return (await of.status()).asdict()
 
@@ -43,6 +46,12 @@ def _on(
 
 async def _nothing(_: streamq.SharedLimit) -> None:
     """It is only looked at."""
+
+
+async def _refused(app: streamq.App, name: str) -> None:
+    known = [each.name for each in await app.shared_limits()]
+    if name not in known:
+        raise streamq.NotThere(name, f"nothing is said of a shared limit {as_given(name)}", known)
 
 
 @shared.command("ls")
@@ -84,7 +93,7 @@ def get(name: str, as_json: bool, **options: Any) -> None:
     Example:
       streamq shared get provider
     """
-    _on(name, options, _nothing, as_json=as_json)
+    _on(name, options, _nothing, as_json=as_json, unknown=_refused)
 
 
 @shared.command()
@@ -104,7 +113,7 @@ def limit(name: str, as_json: bool, **options: Any) -> None:
     given = given_of(options, *OF_SHARED)
     if not given:
         raise streamq.UsageError(f"say what is limited: {', '.join(map(flag, OF_SHARED))}")
-    _on(name, options, lambda of: of.limit(**given), as_json=as_json, may_be_new=True)
+    _on(name, options, lambda of: of.limit(**given), as_json=as_json, unknown=None)
 
 
 @shared.command()

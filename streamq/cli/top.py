@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 from collections.abc import Awaitable, Iterator
 from functools import partial
@@ -13,7 +14,7 @@ import click
 
 import streamq
 from streamq.cli.options import DURATION, Option, as_json, server, with_app
-from streamq.cli.outlet import echo_json, is_terminal, say, screen, tabled
+from streamq.cli.outlet import echo_json, is_terminal, say, screen, screen_left, tabled
 from streamq.exits import Exit
 from streamq.model.clock import host_now
 
@@ -74,13 +75,21 @@ async def _watch(app: streamq.App, interval: float) -> None:
 
 @contextlib.contextmanager
 def _resized() -> Iterator[asyncio.Event]:
-    """Set when the terminal has got another size."""
+    """Set when the terminal has got another size, or is ours again after Ctrl-Z, which leaves it as it was."""
     loop, event = asyncio.get_running_loop(), asyncio.Event()
+
+    def stop() -> None:
+        with screen_left():
+            os.kill(os.getpid(), signal.SIGSTOP)  # until the shell lets us go on
+        event.set()
+
     loop.add_signal_handler(signal.SIGWINCH, event.set)
+    loop.add_signal_handler(signal.SIGTSTP, stop)
     try:
         yield event
     finally:
         loop.remove_signal_handler(signal.SIGWINCH)
+        loop.remove_signal_handler(signal.SIGTSTP)
 
 
 async def _looked(app: streamq.App) -> dict[str, Any]:

@@ -17,17 +17,19 @@ import itertools
 import logging
 import secrets
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Coroutine, Iterable, Sequence
 from functools import partial
 from typing import Any, Final
 
 from streamq.client.orders import (
     BATCH,
     BATCH_BYTES,
+    Again,
     Departure,
     Kind,
     Load,
     Order,
+    Resent,
     as_unknown,
     copied,
     is_away,
@@ -49,7 +51,7 @@ from streamq.redis.answers import Demoted, Redirected
 from streamq.redis.links import Links
 from streamq.redis.server import Server
 from streamq.settings import Durability
-from streamq.store.batch import PRODUCER_MEMORY_MS, Answer, Batch, Producer, Stale
+from streamq.store.batch import ANSWER, PRODUCER_MEMORY_MS, Answer, Batch, Producer, Stale
 from streamq.store.store import Store
 from streamq.tickets import Ticket
 
@@ -59,12 +61,10 @@ MEMORY: Final = PRODUCER_MEMORY_MS / 1000 - 60.0
 """Seconds in which a batch may be repeated: the server forgets it soon after, and would add it again."""
 PAUSES: Final = (0.05, 1.0)
 """Seconds before a batch is sent again, at first and at most."""
+SHORTEST: Final = 0.1
+"""Seconds that a server has for its answer at least, also when the time is nearly over."""
 PARTING: Final = 1.0
 """Seconds that closing may take to make the server forget batches that nobody repeats."""
-
-
-Again = Callable[[str, Sequence[New], Durability], Awaitable[list[str]]]
-"""Sends jobs that were refused as their queue has partitions, to where they belong."""
 
 
 class Outbox:
@@ -117,10 +117,11 @@ class Outbox:
 class _Carrier:
     """Flights of one durability to one server, one after the other, over one connection."""
 
-    def __init__(self, store: Store, server: Server, durability: Durability, again: Again | None) -> None:
-        self._store, self._server, self._durability, self._again = store, server, durability, again
-        self._going_again: set[asyncio.Task[None]] = set()
-        """Orders of callers that did not know of partitions, on their way to these."""
+    def __init__(
+        self, store: Store, server: Server, durability: Durability, again: Again | None = None
+    ) -> None:
+        self._store, self._server, self._durability = store, server, durability
+        self._resent = Resent(again, durability)
         self._links = store.links("streamq-producer")
         self._link = self._links.to(server)
         self._waiting: list[Order] = []
@@ -240,13 +241,21 @@ class _Carrier:
         if departure.flight is not None:
             answers = await self._heard(departure.flight.answers(), len(departure.loads))
         departure.flight = None  # what was not taken is repeated before any other begins
-        answers = await self._persist(departure.batches, answers)
-        if len(departure.orders) > 1 and isinstance(answers[0], UsageError):
-            # one of them cannot be written, and nothing was sent: each flies alone
-            for order in departure.orders:
-                await self._land(self._begin([order], departure.slot))
-            return
-        for load, answer in zip(departure.loads, answers, strict=True):
+        answers = await self._persist(departure.batches, answers, departure.loads[0].since)
+        unsent = [
+            order
+            for load, answer in zip(departure.loads, answers, strict=True)
+            if isinstance(answer, UsageError)
+            for order in load.orders
+        ]
+        # where one of several cannot be written, nothing was sent to its server
+        each_alone = len(unsent) > 1
+        for order in unsent if each_alone else ():
+            await self._land(self._begin([order], departure.slot))
+        for load, found in zip(departure.loads, answers, strict=True):
+            if each_alone and isinstance(found, UsageError):
+                continue
+            answer = await self._store.migrations.explained(load.batch.producer.queue, found)
             if isinstance(answer, QueueFull):
                 room = answer.bound - answer.waiting
                 if fitting := load.fitting(room, answer.group):
@@ -269,24 +278,29 @@ class _Carrier:
         jobs = orders[0].jobs if len(orders) == 1 else [job for order in orders for job in order.jobs]
         return Load(Batch(producer, next(self._numbers), jobs), orders, monotonic())
 
-    async def _persist(self, batches: Sequence[Batch], first: list[Answer] | None) -> list[Answer]:
+    async def _persist(
+        self, batches: Sequence[Batch], first: list[Answer] | None, since: float
+    ) -> list[Answer]:
         """Send batches until each is answered, for ``enqueue_timeout`` seconds at most; ``first`` are answers so far.
 
         What never left is the caller's, who may know better than to wait. What may have arrived is sent again, and so
-        is what a server refused that has just ceased to be the primary.
+        is what a server refused that has just ceased to be the primary. What was asked for ``since`` and is not
+        confirmed in its time is not asked for again.
         """
         answers = first or await self._attempt(self._links, batches)
         if len(answers) == 1 and isinstance(answers[0], list):
             return answers
         unknown = {at for at, answer in enumerate(answers) if is_silence(answer)}
         open_ = [at for at, answer in enumerate(answers) if at in unknown or self._meets_fail_over(answer)]
-        pause, deadline = PAUSES[0], monotonic() + self._store.settings.enqueue_timeout
+        timeout = self._store.settings.enqueue_timeout
+        pause, deadline = PAUSES[0], (since if self._durability != "memory" else monotonic()) + timeout
         if all(isinstance(answers[at], Redirected) for at in open_):
             pause = 0.0  # who has them is known by now
         while open_ and monotonic() + pause <= deadline:
             await asyncio.sleep(pause)
             pause = min(max(2 * pause, PAUSES[0]), PAUSES[1])
-            again = await self._attempt(self._links, [batches[at] for at in open_])
+            left = max(SHORTEST, deadline - monotonic())
+            again = await self._attempt(self._links, [batches[at] for at in open_], left)
             for at, answer in zip(open_, again, strict=True):
                 answers[at] = as_unknown(answer) if at in unknown else answer
             unknown.update(at for at in open_ if is_silence(answers[at]))
@@ -298,10 +312,15 @@ class _Carrier:
         will take it. Where there is one address only, there is no other to look at."""
         return isinstance(answer, Demoted) and self._server.several
 
-    async def _attempt(self, links: Links, batches: Sequence[Batch]) -> list[Answer]:
-        return await self._heard(
-            self._store.producers.submit_each(links, batches, self._durability), len(batches)
-        )
+    async def _attempt(
+        self, links: Links, batches: Sequence[Batch], within: float | None = None
+    ) -> list[Answer]:
+        sending = self._store.producers.submit_each(links, batches, self._durability, within)
+        try:
+            async with asyncio.timeout(within and within + ANSWER):  # the search for a server may take longer
+                return await self._heard(sending, len(batches))
+        except TimeoutError:
+            return [OutcomeUnknown("no server has answered in time; the jobs may be enqueued")] * len(batches)
 
     async def _heard(self, answers: Awaitable[list[Answer]], count: int) -> list[Answer]:
         try:
@@ -318,9 +337,9 @@ class _Carrier:
         if isinstance(answer, list) and len(load.orders) == 1:
             load.orders[0].end(answer)
             return
-        if isinstance(answer, Stale) and self._again is not None:
+        if isinstance(answer, Stale):
             for order in load.orders:
-                self._send_again(order, answer)
+                self._resent.take(order, answer)
             return
         if isinstance(answer, OutcomeUnknown):  # the next batch must not make the server forget this one
             self._producers = {
@@ -337,24 +356,6 @@ class _Carrier:
                     own.ticket = Ticket(partial(self._repeat, load, at, end))
                 order.end(own)
             at = end
-
-    def _send_again(self, order: Order, refused: Stale) -> None:
-        """The queue has partitions, which its caller did not know: unless it did, and goes on by itself."""
-        if order.placed or self._again is None:
-            order.end(copied(refused))
-            return
-        going = asyncio.create_task(self._go_again(self._again, order), name="outbox")
-        self._going_again.add(going)
-        going.add_done_callback(self._going_again.discard)
-
-    async def _go_again(self, again: Again, order: Order) -> None:
-        try:
-            order.end(await again(order.kind[0], order.jobs, self._durability))
-        except StreamqError as error:
-            order.end(error)
-        except BaseException:
-            order.end(OutcomeUnknown("the event loop ended while the jobs were sent: they may be enqueued"))
-            raise
 
     async def _repeat(self, load: Load, start: int, end: int) -> list[str]:
         if monotonic() > load.since + MEMORY:
@@ -373,8 +374,7 @@ class _Carrier:
         raise answer.carrying(Ticket(partial(self._repeat, load, start, end)))
 
     async def close(self) -> None:
-        if self._going_again:
-            await asyncio.wait(self._going_again)
+        await self._resent.close()
         while self._under_way or self._waiting:
             if self._task is not None:
                 await asyncio.wait([self._task])

@@ -52,7 +52,10 @@ async def _at(server: Server, place: Location) -> Met:
     if address is None:
         return Met("a Sentinel", cause=causes.sentinel(str(search.unsuccessful())))
     name = str(address) if address == place else f"{address} (named by {place})"
-    return await _met(server, server.connection(address, "streamq-doctor"), Met(name, address))
+    met = await _met(server, server.connection(address, "streamq-doctor"), Met(name, address))
+    if met.cause and met.cause.code in _UNREACHED and server.announced:
+        met = replace(met, cause=met.cause._replace(remedy=server.announced))
+    return met
 
 
 async def _met(server: Server, connection: Any, met: Met) -> Met:
@@ -71,6 +74,8 @@ async def _met(server: Server, connection: Any, met: Met) -> Met:
     return met
 
 
+_UNREACHED: Final = {"refused", "timeout", "unknown-name", "unreachable", "silent", "failed"}
+"""Causes under which there is nobody at the address."""
 _ANSWERS: Final = {"no-snapshot", "out-of-memory", "read-only"}
 """Causes under which a server still reads."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -14,6 +13,7 @@ from streamq.doctor.finding import Finding, Patient
 from streamq.errors import StreamqError
 
 _LOOKS: Final[tuple[tuple[str, Callable[[Patient], Awaitable[list[Finding]]]], ...]] = (
+    ("slots", server.look_at_slots),
     ("server", server.look),
     ("holes", holes.look),
     ("doors", doors.look),
@@ -34,8 +34,7 @@ _LOOKS: Final[tuple[tuple[str, Callable[[Patient], Awaitable[list[Finding]]]], .
 async def examine(app: App, *, repair: bool = False) -> list[Finding]:
     """Look at everything; an unreachable server is a finding too. ``repair`` gives back what is lost."""
     servers = app.client.store.servers
-    with contextlib.suppress(StreamqError):  # then each address says why
-        await servers.prepare()
+    unprepared = await _prepared(app)
     met = [await look_at_each(server) for server in servers.all]
     findings = [*_of_settings(app), *[finding for addresses in met for finding in findings_of(addresses)]]
     reached = {
@@ -44,14 +43,16 @@ async def examine(app: App, *, repair: bool = False) -> list[Finding]:
         for each in addresses
         if each.answers and each.address
     }
-    if not reached:
-        return findings
+    if not reached or unprepared:
+        return [*findings, *unprepared]
     links = app.client.store.links("streamq-doctor")
-    patient = Patient(app, links, {}, repair=repair)
+    patient = Patient(app, links, repair=repair)
     patient.reached = reached
     try:
         try:
-            patient.info = await app.client.store.server.info()
+            patient.infos = {
+                server: await app.client.store.server.info(server) for server in reached.values()
+            }
         except StreamqError as error:
             cause = cause_of(error)
             if cause.code != "right-missing":
@@ -64,6 +65,18 @@ async def examine(app: App, *, repair: bool = False) -> list[Finding]:
     finally:
         await links.close()
     return findings
+
+
+async def _prepared(app: App) -> list[Finding]:
+    """Why a cluster does not say where queues live, though a node of it answers; where none does, each address says
+    why."""
+    try:
+        await app.client.store.servers.prepare()
+    except StreamqError as error:
+        return (
+            [Finding("slots", "cluster-down", "fail", str(error))] if "cluster is down" in str(error) else []
+        )
+    return []
 
 
 def _of_settings(app: App) -> list[Finding]:

@@ -34,11 +34,11 @@ class Patient:
 
     app: App
     links: Links
-    info: dict[str, str]
-    """The server's INFO; empty where our user may not ask for it."""
     repair: bool = False
     workers: Sequence[WorkerInfo] = ()
     """Those that are registered and not lost; known once the workers were looked at."""
+    infos: Mapping[Server, dict[str, str]] = field(default_factory=dict)
+    """INFO of each server that can be asked."""
     reached: Mapping[Location, Server] = field(default_factory=dict)
     """The addresses that answered."""
 

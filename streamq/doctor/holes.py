@@ -71,9 +71,11 @@ def open_in(product: str, version: str) -> list[Hole]:
 
 async def look(patient: Patient) -> list[Finding]:
     """The holes of this server."""
-    if not patient.info:
-        return []
-    product, version = product_of(patient.info)
+    versions = dict.fromkeys(product_of(info) for info in patient.infos.values() if info)
+    return [finding for product, version in versions for finding in _of_version(product, version)]
+
+
+def _of_version(product: str, version: str) -> list[Finding]:
     holes = open_in(product, version)
     if not holes:
         return [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from streamq.doctor.finding import Finding, Patient, Verdict
@@ -9,7 +11,9 @@ from streamq.embedded.binary import OLDEST
 from streamq.errors import Rejected
 from streamq.model.clock import host_now, to_ms
 from streamq.model.server_state import NO_EVICTION, state_of
+from streamq.model.slots import SLOTS
 from streamq.redis.replies import product_of
+from streamq.redis.server import Server
 from streamq.store.server import ALL_KEYS
 
 CLOCKS_APART: Final = 5.0
@@ -24,14 +28,40 @@ def version_in(text: str) -> tuple[int, ...]:
 
 
 async def look(patient: Patient) -> list[Finding]:
-    """All of it. Where our user may not call INFO, one finding says so instead."""
-    info = patient.info
-    findings = (
-        [_version(info), _persistence(info), _eviction(info), _memory(info)]
-        if info
-        else [Finding("server", "unasked", "warn", "this user may not run INFO", "allow +info")]
-    )
-    return [*findings, await _clock(patient), *await _rights(patient)]
+    """All of it, of each server. Where our user may not call INFO, one finding says so instead."""
+    servers = [*patient.infos] or [patient.app.client.store.servers.home]
+    told = [[*_of_info(patient.infos.get(each, {})), *await _rights(patient, each)] for each in servers]
+    findings = told[0] if len(told) == 1 else _of_nodes(servers, told)
+    return [*findings, await _clock(patient), *await _clients(patient)]
+
+
+def _of_info(info: dict[str, str]) -> list[Finding]:
+    if not info:
+        return [Finding("server", "unasked", "warn", "this user may not run INFO", "allow +info")]
+    return [_version(info), _persistence(info), _eviction(info), _memory(info)]
+
+
+def _of_nodes(servers: Sequence[Server], told: Sequence[list[Finding]]) -> list[Finding]:
+    """What is so of all nodes once, and the rest with the name of its node."""
+    alike = [finding for finding in told[0] if all(finding in each for each in told[1:])]
+    return alike + [
+        replace(finding, said=f"{server.names[0]}: {finding.said}")
+        for server, findings in zip(servers, told, strict=True)
+        for finding in findings
+        if finding not in alike
+    ]
+
+
+async def look_at_slots(patient: Patient) -> list[Finding]:
+    """Whether a cluster serves all of its slots, by what a node says that answers."""
+    served = await patient.app.client.store.server.slots(next(iter(patient.reached.values())))
+    if served is None:
+        return []
+    if served == SLOTS:
+        return [Finding("slots", "slots", "ok", f"all {SLOTS} slots are served")]
+    remedy = "let each slot have a primary that the others reach: CLUSTER SHARDS says which has one"
+    said = f"{served} of {SLOTS} slots are served: the queues of the others take no jobs and have none run"
+    return [Finding("slots", "slots-missing", "fail", said, remedy)]
 
 
 def _version(info: dict[str, str]) -> Finding:
@@ -85,10 +115,11 @@ async def _clock(patient: Patient) -> Finding:
 # -- rights --------------------------------------------------------------------------------------------------
 
 
-async def _rights(patient: Patient) -> list[Finding]:
+async def _rights(patient: Patient, server: Server) -> list[Finding]:
     """Missing rights by name: without the first kind nothing works; without the second some things are late."""
     store = patient.app.client.store
-    missing, late = await store.server.missing_rights(), await store.server.missing_rights_of_use()
+    missing = await store.server.missing_rights(server)
+    late = await store.server.missing_rights_of_use(server)
     findings = []
     if missing >= ALL_KEYS:
         pattern = f"{store.settings.prefix}:*"
@@ -104,14 +135,18 @@ async def _rights(patient: Patient) -> list[Finding]:
                 patient, "right-of-use-missing", "warn", late, "without it results and due jobs come late"
             )
         )
-    findings += await _clients(patient)
-    return findings or [Finding("rights", "rights", "ok", "may run every command, and list clients")]
+    return findings or [Finding("rights", "rights", "ok", "may run every command that is needed")]
 
 
 async def _missing(patient: Patient, code: str, verdict: Verdict, names: set[str], why: str) -> Finding:
     listed = ", ".join(sorted(names))
     rules = " ".join(f"+{name.lower()}" for name in sorted(names))
-    if names & {"PUBLISH", "SUBSCRIBE"}:  # also refused when the channels are not allowed
+    if names & {
+        "PUBLISH",
+        "SUBSCRIBE",
+        "SPUBLISH",
+        "SSUBSCRIBE",
+    }:  # also refused when the channels are not allowed
         rules += f" '&{patient.app.settings.prefix}:*'"
     remedy = f"ACL SETUSER {await whoami(patient)} {rules}; {why}"
     return Finding("rights", code, verdict, f"this user may not run {listed}", remedy)

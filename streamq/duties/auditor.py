@@ -13,6 +13,7 @@ from typing import Final
 
 from streamq.duties.duty import Rounds
 from streamq.liveness.recovery import recover
+from streamq.model.pace import COSTLY
 from streamq.redis.links import Links
 from streamq.store.accounts import Place
 from streamq.store.store import Store
@@ -27,7 +28,9 @@ time in a minute, whatever their number. The next audit goes on where it has end
 
 
 class Auditor(Rounds):
-    """Audits the queues that ``queues()`` names, once a minute."""
+    """Audits the queues that ``queues()`` names, once a minute, many less often."""
+
+    each = COSTLY
 
     def __init__(
         self, store: Store, queues: Callable[[], Sequence[str]], *, links: Links | None = None

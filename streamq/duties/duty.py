@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 from streamq.errors import Unavailable
 from streamq.model.clock import monotonic
+from streamq.model.pace import EACH, paced
 from streamq.redis.links import Links
 from streamq.redis.troubles import Troubles
 from streamq.store.store import Store
@@ -134,7 +135,12 @@ class ByQueue(Wakeable):
 
 
 class Rounds(ByQueue, ABC):
-    """A duty that does the same for each queue every so many seconds: ``see_to``."""
+    """A duty that does the same for each queue every so many seconds: ``see_to``; of many queues, ``each`` seconds
+    after the one before."""
+
+    each: float = EACH
+    _found: frozenset[str] = frozenset()
+    """The queues in which there was something to do the last time: they are looked at again soon, however many."""
 
     @abstractmethod
     async def see_to(self, queue: str) -> int:
@@ -146,8 +152,17 @@ class Rounds(ByQueue, ABC):
         now, queues = monotonic(), list(self._queues())
         due = [queue for queue in queues if self._at.get(queue, now) <= now] if self._rested else queues
         self._rested = False
-        done = await self._troubles.each(due, self.see_to)
+        done = await self._troubles.each(due, self._look, self._store.servers.of)
         # also of those that are not ours at the moment: they may return
         self._at = {queue: at for queue, at in self._at.items() if at > now}
-        self._at |= {queue: monotonic() + self._longest for queue in self._troubles.rested(due)}
+        longest = paced(self._longest, len(queues), self.each)
+        self._at |= {
+            queue: monotonic() + (self._longest if queue in self._found else longest)
+            for queue in self._troubles.rested(due)
+        }
+        return done
+
+    async def _look(self, queue: str) -> int:
+        done = await self.see_to(queue)
+        self._found = self._found | {queue} if done else self._found - {queue}
         return done

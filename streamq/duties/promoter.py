@@ -13,6 +13,7 @@ from typing import Final
 
 from streamq.duties.alarm import Punctual
 from streamq.model.clock import monotonic
+from streamq.model.pace import paced
 from streamq.redis.links import Links
 from streamq.store.store import Store
 
@@ -91,7 +92,7 @@ class Promoter(Punctual):
 
     def _next_look(self, queue: str, wait: float | None, late: float) -> float:
         hears = self._store.signals.of(queue).hears(self._store.keys(queue).signals)
-        longest = self._longest if hears else min(self._longest, self._deaf_poll)
+        longest = paced(self._longest, len(self._at)) if hears else min(self._longest, self._deaf_poll)
         if wait is None:
             return longest
         return min(longest, wait + (late or (-AHEAD if wait > SLEPT else 0.0)))

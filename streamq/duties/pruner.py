@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from streamq.duties.duty import Rounds
+from streamq.model.pace import COSTLY
 from streamq.store.store import Store
 
 EVERY: Final = 60.0
@@ -17,7 +18,9 @@ EVERY: Final = 60.0
 
 
 class Pruner(Rounds):
-    """Prunes the queues that ``queues()`` names, once a minute."""
+    """Prunes the queues that ``queues()`` names, once a minute; of many, those first in which there is something."""
+
+    each = COSTLY
 
     def __init__(self, store: Store, queues: Callable[[], Sequence[str]]) -> None:
         super().__init__("pruner", store, queues, longest=EVERY, act="prune the records of")

@@ -54,8 +54,8 @@ class Reclaimer(Wakeable):
                 watch.has_unlisted = False
                 await watch.read_list()
             recovered += await self._recover_each(await watch.by_lease(now, queues))
-        for worker in await watch.by_connection(now):
-            if lost := await watch.queues_of(worker):
+        for server, worker in await watch.by_connection(now, queues):
+            if lost := await watch.queues_of(server, worker):
                 recovered += await self._recover_each(lost)
             else:  # no queue lists it: only its introduction is left
                 await self._forget(worker)
@@ -73,7 +73,7 @@ class Reclaimer(Wakeable):
         async def recover_all(queue: str) -> int:
             return sum([await self._recover(*each) for each in by_queue[queue]])
 
-        return await self._troubles.each(list(by_queue), recover_all)
+        return await self._troubles.each(list(by_queue), recover_all, self._store.servers.of)
 
     async def _recover(self, queue: str, worker: str, beats: bytes, why: str) -> int:
         done = await recover(self._store, self._links, queue, worker, beats, why)

@@ -11,12 +11,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from streamq.duties.duty import ByQueue
 from streamq.errors import StreamqError, Unavailable
 from streamq.model.clock import monotonic
+from streamq.model.pace import VISIT, is_many, paced
 from streamq.redis.links import Links
 from streamq.store.seats import Claimed
 from streamq.store.store import Store
@@ -30,8 +31,10 @@ BRIEF: Final = 2.0
 """Seconds a claim lasts while others stand by, who would take over."""
 LONG: Final = 30.0
 """Seconds it lasts while nobody does: who comes then makes it end as soon as the others, unless it is renewed."""
-QUEUES_A_SECOND: Final = 50
+QUEUES_A_SECOND: Final = 15
 """Claims a process renews in a second, about: one with many queues claims each for longer."""
+LASTS: Final = 3 * VISIT
+"""Seconds that a claim lasts which the visits of a worker with many queues renew."""
 STAND_BY: Final = (1.0, 10.0)
 """Seconds between two looks of those who stand by, together; and of each of them at most."""
 SCHEDULER: Final = "scheduler-"
@@ -107,7 +110,8 @@ class Seats(ByQueue):
             self._asked = []
             changed = sum(self._answered(queue, reply, together) for queue, reply in replies.items())
             renewed = monotonic() + min(lasts, self._lasts(queues)) / 2  # as it was told now of who stands by
-            self._at.update({queue: renewed for queue in replies if self._held.get(queue)})
+            if not self._are_visited():
+                self._at.update({queue: renewed for queue in replies if self._held.get(queue)})
         for gone in set(self._held) - set(queues):
             del self._held[gone]
             self._paces.pop(gone, None)
@@ -129,17 +133,33 @@ class Seats(ByQueue):
         self._troubles.over(queue)
         self._held[queue], self._workers[queue] = reply.seat, reply.workers
         self._standing_by.discard(queue)
-        if not reply.seat:
+        if self._are_visited():
+            self._at[queue] = monotonic() + paced(LONG, len(self._queues()))
+        elif not reply.seat:
             again = self._look_again(queue, another=reply.others, together=together)
             self._at[queue] = monotonic() + again
-        elif reply.others:
+        if reply.seat and reply.others:
             self._standing_by.add(queue)
         return before != (reply.seat, reply.workers)
 
     def _lasts(self, queues: Sequence[str]) -> float:
         """How long a claim lasts: for long where this one has seats, and would hear of who comes to stand by."""
+        if self._are_visited():
+            return LASTS
         alone = not (self._brief or self._standing_by) and all(map(self._is_told, queues))
         return max(LONG if alone else BRIEF, 2 * self._together(queues))
+
+    def _are_visited(self) -> bool:
+        """Whether the visits of this process' worker renew its claims, and show which seats are free: it need not ask
+        by itself."""
+        return not self._brief and is_many(len(self._queues()))
+
+    def seen(self, seats: Mapping[str, int]) -> None:
+        """A visit has seen that the worker has these seats, -1 where a better one is free than it has, if any."""
+        for queue, seat in seats.items():
+            if queue in self._held and seat != self._held[queue]:
+                self._at[queue] = monotonic()
+                self._woken.set()
 
     def _is_told(self, queue: str) -> bool:
         channels = self._store.signals.of(queue)
@@ -171,4 +191,4 @@ class Seats(ByQueue):
             async with asyncio.timeout(1.0):
                 if held and self._links.generation:  # another duty's end may have cost the connection
                     await self._store.seats.vacate(self._links, held, self._who)
-        await self._links.close()
+        await super().close()

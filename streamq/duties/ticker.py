@@ -17,6 +17,7 @@ from streamq.duties.alarm import Punctual
 from streamq.errors import ConfigurationError, JobError, OutOfMemory, Rejected, StreamqError, UsageError
 from streamq.model.clock import monotonic
 from streamq.model.misfire import LATE, Due, decide
+from streamq.model.pace import paced
 from streamq.model.schedule import Plan
 from streamq.model.schedule_record import ScheduleRecord
 from streamq.program import Program
@@ -164,7 +165,7 @@ class Ticker(Punctual):
         self._at = {queue: self._at.get(queue, now) for queue in (*mine, *others)}
         due = {queue for queue, at in self._at.items() if everything or at <= now or queue in heard}
         busy = await self._with_plans([queue for queue in mine if queue in due])
-        done = await self._troubles.each(busy, self._see_to)
+        done = await self._troubles.each(busy, self._see_to, self._store.servers.of)
         return done + await self._help([queue for queue in others if queue in due])
 
     async def _with_plans(self, queues: Sequence[str]) -> list[str]:
@@ -185,7 +186,7 @@ class Ticker(Punctual):
     def _quiet(self, queue: str) -> float:
         """Seconds until the next look at a queue in which nothing is planned."""
         hears = self._store.signals.of(queue).hears(self._store.keys(queue).signals)
-        return QUIET if hears else POLL
+        return paced(QUIET, len(self._at)) if hears else POLL
 
     # -- as chief -----------------------------------------------------------------------------------------------
 

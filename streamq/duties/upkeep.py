@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 from streamq.duties.auditor import Auditor
 from streamq.duties.duty import Duty
 from streamq.duties.leaser import Leaser
-from streamq.duties.mover import Mover
 from streamq.duties.operator import Operator
+from streamq.duties.placer import Placer
 from streamq.duties.promoter import POLL, Promoter
 from streamq.duties.pruner import Pruner
 from streamq.duties.reclaimer import Reclaimer
@@ -42,7 +42,7 @@ class Process:
     worker: str
     """The name of its worker, if it has one."""
     links: Links | None
-    """The connection of all of them, which ``seats`` closes."""
+    """The connections of all of them, which the store closes."""
     deaf_poll: float
     """The longest rest of its promoter where it hears no signals, in seconds."""
     on_suspects: Callable[[], None]
@@ -109,8 +109,8 @@ DUTIES: Final[tuple[Row, ...]] = (
         (Share.ALL,), lambda p: Ticker(p.store, p.seats.chief, overdue=p.seats.deputy, links=p.links),
     ),
     Row(
-        "mover", "moves groups and keys to their partitions when these have changed", "where it is chief", _SEATS,
-        (Share.ALL,), lambda p: Mover(p.store, p.seats.chief, links=p.links),
+        "placer", "lets groups and keys go home when the partitions have changed", "where it is chief", _SEATS,
+        (Share.ALL,), lambda p: Placer(p.store, p.seats.chief, links=p.links),
     ),
     Row(
         "pruner", "forgets finished records past their age", "where it is chief", _SEATS,
@@ -129,7 +129,7 @@ def upkeep(
     who = worker or f"{SCHEDULER}{new_name()}"
     kinds = (CHIEF, DEPUTY) if share is Share.ALL else (WATCHER,)
     store, rows = app.client.store, [row for row in DUTIES if share in row.shares]
-    links = store.links(shared=True) if len(rows) > 1 else None
+    links = store.common if len(rows) > 1 else None
     seats = Seats(store, queues, who, seats=kinds, brief=not worker, links=links)
     process = Process(store, queues, seats, worker, links, deaf_poll, on_suspects, on_promotion)
     duties = [row.make(process) for row in rows]

@@ -16,6 +16,7 @@ from streamq.duties.duty import Wakeable
 from streamq.errors import Rejected
 from streamq.liveness import host
 from streamq.model.clock import monotonic
+from streamq.model.pace import is_many
 from streamq.model.worker_info import WorkerInfo
 from streamq.redis.links import Links
 from streamq.redis.troubles import EVERYONE, Troubles
@@ -23,10 +24,12 @@ from streamq.store.store import Store
 
 log = logging.getLogger("streamq.voucher")
 
-LIST: Final = 6
-"""Beats from one look at the list of workers to the next, when their number has not changed: half a minute."""
+LIST: Final = 12
+"""Beats from one look at the list of workers to the next, when their number has not changed: a minute."""
 LOOKED_AFTER: Final = 3
 """Workers of its host that a worker looks after: so as many look after it, and one of them will be able to."""
+HOME: Final = "all queues"
+"""Where a worker with many queues is looked after: no queue has such a name."""
 LOOKS: Final = 0.8
 """Beats between two looks at theirs: less than one, so that each of their beats is seen."""
 
@@ -69,15 +72,22 @@ class Voucher(Wakeable):
         if not self._mates:
             self._silent.clear()
             return 0
-        asked = {
-            queue: [mate.name for mate in self._mates.values() if queue in mate.queues]
-            for queue in self._queues()
-        }
-        counts = await self._store.workers.beats_of(self._links, asked)
+        counts = await self._counts()
         before, self._silent = self._silent, {}
         return sum(
             [await self._look(pair, count, before.get(pair), elapsed) for pair, count in counts.items()]
         )
+
+    async def _counts(self) -> dict[tuple[str, str], bytes]:
+        """By queue and worker, how often each has beaten; under ``HOME`` of those with many queues, how often each has
+        told the home of all workers what it does."""
+        few = [mate for mate in self._mates.values() if not is_many(len(mate.queues))]
+        asked = {queue: [mate.name for mate in few if queue in mate.queues] for queue in self._queues()}
+        workers = self._store.workers
+        counts = await workers.beats_of(self._links, asked)
+        many = [mate.name for mate in self._mates.values() if is_many(len(mate.queues))]
+        at_home = await workers.beats_at_home(self._links, many)
+        return counts | {(HOME, name): count for name, count in at_home.items()}
 
     async def _list(self) -> None:
         try:
@@ -121,12 +131,17 @@ class Voucher(Wakeable):
                 "worker %s on %s has not beaten for %.1f s, but its process runs", name, queue, silent.seconds
             )
         try:
-            vouched = await self._store.workers.vouch(self._links, queue, name, count)
+            vouched = await self._vouch(queue, name, count)
         except Rejected as error:
             self._troubles.met({queue: error})
             return False
         self._troubles.over(queue)
         return vouched
+
+    async def _vouch(self, queue: str, name: str, count: bytes) -> bool:
+        if queue == HOME:
+            return await self._store.workers.vouch_at_home(self._links, name, count)
+        return await self._store.workers.vouch(self._links, queue, name, count)
 
     def _patience(self, mate: WorkerInfo) -> float:
         """Seconds without a beat of its own after which others beat for it: well before its lease is over."""

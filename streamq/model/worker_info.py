@@ -39,6 +39,8 @@ class WorkerInfo:
     version: str
     client_id: int = 0
     """The client id, at the server, of the connection of its heartbeat."""
+    clients: Mapping[str, int] | None = None
+    """The same at each node of a cluster, by its address; ``None`` where there is one server, or it does not say."""
     token: str = ""
     """Distinguishes it from another worker that claims the same name."""
     lease: float = 0.0
@@ -64,6 +66,10 @@ class WorkerInfo:
     """What it does now, as far as it has told that; ``None`` when it has not yet."""
     asked: str = ""
     """What was asked of it: ``quiet``, ``stop``, or nothing."""
+
+    def client_at(self, server: str, *, home: bool) -> int:
+        """The client id of its heartbeat at a server, the ``home`` of all workers or not; 0 where it does not say."""
+        return (self.clients or {}).get(server, self.client_id if home else 0)
 
     @property
     def takes_jobs(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, TypeGuard
 
@@ -75,13 +76,31 @@ def translate(error: Exception, *, sent: bool) -> StreamqError:
     word, text = _first_word(error)
     if word in _BY_FIRST_WORD:
         return _BY_FIRST_WORD[word](f"the server says: {text}")
+    if is_of_another_type(error):
+        text += ": another program wrote it, or the queue moves to another server, or has moved"
     if isinstance(error, foreign.ResponseError):
         return Rejected(f"the server refuses the command: {text}")
+    text = _of_certificate(error) or text
     if not isinstance(error, (foreign.ConnectionError, foreign.TimeoutError, OSError)):
         text = f"{type(error).__name__}: {text}"  # its text alone would not say what it is about
     if sent:
         return OutcomeUnknown(f"no answer from the server ({text or 'timed out'}); the command may have run")
     return Unavailable(f"cannot reach the server: {text or 'timed out'}")
+
+
+def _of_certificate(error: BaseException) -> str:
+    """What is wrong with a server's certificate, and what to do; nothing where that is not the matter."""
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, ssl.SSLCertVerificationError):
+        seen = seen.__cause__ or seen.__context__
+    if seen is None:
+        return ""
+    if "expired" in seen.verify_message or "mismatch" in seen.verify_message:
+        return f"its certificate will not do: {seen.verify_message}"
+    return (
+        f"its certificate is of an authority that is not trusted here ({seen.verify_message}): "
+        "name the authority's file in STREAMQ_REDIS_CA"
+    )
 
 
 def _first_word(error: Exception) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from redis import exceptions as foreign
 from streamq.errors import StreamqError, Unavailable
 from streamq.model.clock import monotonic
 from streamq.model.keys import TOGETHER
-from streamq.model.slots import slot_of
+from streamq.model.slots import slot_of, slot_of_queue
 from streamq.redis.link import Link, SharedLink
 from streamq.redis.replies import info_in
 from streamq.redis.server import Closes, Search, Server
@@ -33,8 +33,14 @@ LOOK: Final = 1.0
 """Seconds between two looks at the epoch of the cluster."""
 LOOK_AGAIN: Final = 0.1
 """Seconds between two looks at the map of the slots while a node is away."""
+IDLE: Final = 15.0
+"""Seconds after which a connection that nobody uses is dropped: there are as many of each kind as there are nodes."""
 TRY_AGAIN: Final = (0.01, 0.2)
 """Seconds before a command is sent again whose slot is on its way to another node: at first, and at most."""
+ANNOUNCED: Final = (
+    "that is the address the node announces: if it cannot be reached from here, set cluster-announce-ip on the node "
+    "(and cluster-announce-port), or let it be reached"
+)
 _NAME: Final = "streamq-cluster"
 
 
@@ -59,6 +65,11 @@ class Node(Server):
         """There are others: one that is a primary no more is left."""
         return True
 
+    @property
+    def announced(self) -> str:
+        """All but the first are named by others."""
+        return "" if self is self._cluster.seed else ANNOUNCED
+
     def look_soon(self) -> None:
         """The map is to be read again."""
         self._cluster.look_soon()
@@ -66,6 +77,8 @@ class Node(Server):
     def not_found(self, search: Search) -> StreamqError:
         """It cannot be reached, or is no primary any more."""
         self.look_soon()
+        if search.unreached and self.announced:
+            search.advised(self.announced)
         return super().not_found(search)
 
     def moved(self, to: foreign.MovedError) -> None:
@@ -107,7 +120,7 @@ class Cluster(Servers):
         self.settings = settings
         self._alone = replace(address, through="", hosts=())
         places = [replace(self._alone, host=host, port=port) for host, port in address.hosts]
-        self._seed = Node(settings, places, self)
+        self.seed = Node(settings, places, self)
         self._seed_places = places
         self._nodes: dict[Place, Node] = {}
         self._map = SlotMap[Node]()
@@ -122,12 +135,12 @@ class Cluster(Servers):
     @property
     def home(self) -> Server:
         """The node of the slot that all queues share."""
-        return self._map.owner(slot_of(TOGETHER)) or self._seed
+        return self._map.owner(slot_of(TOGETHER)) or self.seed
 
     @property
     def all(self) -> tuple[Server, ...]:
         """The primaries that have slots."""
-        return self._map.owners or (self._seed,)
+        return self._map.owners or (self.seed,)
 
     @property
     def is_one(self) -> bool:
@@ -136,7 +149,7 @@ class Cluster(Servers):
 
     def of(self, queue: str) -> Server:
         """The node of a queue's slot."""
-        return self._map.owner(slot_of(queue)) or self._seed
+        return self._map.owner(slot_of_queue(queue)) or self.seed
 
     def node(self, host: str, port: int) -> Node:
         """The node at a place."""
@@ -234,17 +247,24 @@ class Cluster(Servers):
     async def _look_on_at_one(self) -> None:
         """Look at one node until it is gone, or does not hear of changes. Raises ``Unavailable``."""
         await self.prepare()
-        link = Link(Peer(self.settings, self._map.owners[0].places), _NAME)
+        link = self.watch.shared_with(self._map.owners) or Link(
+            Peer(self.settings, self._map.owners[0].places), _NAME
+        )
         try:
             anew = False
             while await self._read(link, anew=anew):
                 await self.watch.leave(self._is_former)
                 anew = await self._told_to_look()
+                if link is not (self.watch.shared_with(self._map.owners) or link):
+                    break
         finally:
-            await link.close()
+            if not isinstance(link, SharedLink):
+                await link.close()
 
     def _is_former(self, link: Closes, era: int) -> bool:
-        return link.server.era != era or link.server not in (self._seed, *self._map.owners)
+        return (
+            link.server.era != era or link.server not in (self.seed, *self._map.owners) or link.is_idle(IDLE)
+        )
 
     async def _told_to_look(self) -> bool:
         """Whether somebody has asked for a look within ``LOOK`` seconds, with a pause between two."""
@@ -268,6 +288,8 @@ class Cluster(Servers):
         is there, for as long as a command may take.
         """
         deadline, pause = monotonic() + (timeout or self.settings.command_timeout), TRY_AGAIN[0]
+        if commands[0] == ("MULTI",):
+            return await self._follow_whole(asked, commands, replies, deadline, timeout)
         while (ways := self._ways(asked, replies)) and monotonic() < deadline:
             if any(way.again for way in ways):
                 await asyncio.sleep(pause)
@@ -276,6 +298,23 @@ class Cluster(Servers):
                 answers = await self._sent_on(way, [commands[at] for at in places], timeout)
                 for at, answer in zip(places, answers, strict=True):
                     replies[at] = answer
+        return replies
+
+    async def _follow_whole(
+        self, asked: Server, commands: Sequence[tuple[Any, ...]], replies: list[Any], deadline: float,
+        timeout: float | None,
+    ) -> list[Any]:  # fmt: skip
+        """The same of a transaction, which none of its commands may leave: while its slot is on its way, it waits."""
+        pause, own = TRY_AGAIN[0], asked.places[0]
+        while (ways := self._ways(asked, replies)) and monotonic() < deadline:
+            way = next(iter(ways))
+            if way.asking or way.again:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, TRY_AGAIN[1])
+                way = Way((own.host, own.port or 6379), asking=False, again=True)
+            replies = list(await self._sent_on(way, commands, timeout))
+        if ways:  # that says more than that the transaction was not run
+            replies[-1] = replies[next(iter(ways.values()))[0]]
         return replies
 
     def _ways(self, asked: Server, replies: Sequence[Any]) -> dict[Way, list[int]]:

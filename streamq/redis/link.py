@@ -17,6 +17,7 @@ from typing import Any
 from redis import exceptions as foreign
 from redis.asyncio import connection as aio
 
+from streamq.model.clock import monotonic
 from streamq.redis.answers import is_demotion, is_refusal_to_read, packed, translate
 from streamq.redis.server import Search, Server
 from streamq.redis.wire import Wire, drop
@@ -44,6 +45,7 @@ class Link:
         self._wire: Wire | None = None
         self._under_way: deque[Sent] = deque()
         self._era = server.era
+        self._used = 0.0
         self.generation = 0
         """How often it has connected: a change tells that the server, or the way to it, was gone."""
 
@@ -132,6 +134,7 @@ class Link:
     def _send(self, written: bytes, count: int) -> Sent:
         assert self._wire is not None  # noqa: S101  # it is connected
         sent = Sent(self._wire, count)
+        self._used = monotonic()
         self._under_way.append(sent)
         self._wire.write(written)
         return sent
@@ -182,11 +185,20 @@ class Link:
         self._under_way.clear()
         if wire is not None:
             await wire.close()
-        await self.server.closed(self)
+        if self._wire is None:  # else somebody has connected meanwhile
+            await self.server.closed(self)
+
+    def is_idle(self, seconds: float) -> bool:
+        """Whether nothing has gone over it for so long, so that it may as well be dropped."""
+        return not self._under_way and monotonic() - self._used > seconds
 
 
 class SharedLink(Link):
     """The same for several callers: each waits for the one before. For those whose calls are short and rare."""
+
+    def is_idle(self, seconds: float) -> bool:  # noqa: ARG002
+        """Never: others look by it whether the server was away."""
+        return False
 
     def __init__(self, server: Server, client_name: str = "streamq") -> None:
         super().__init__(server, client_name)

@@ -96,6 +96,15 @@ class Links:
         """How often any of them has connected: a change tells that a server, or the way to it, was gone."""
         return sum([link.generation for link in self._links.values()])
 
+    @property
+    def reconnections(self) -> int:
+        """How often any of them has connected again: a change tells that a server was gone, and not that one is new."""
+        return sum([link.generation - 1 for link in self._links.values() if link.generation])
+
+    def is_idle(self, seconds: float) -> bool:
+        """Whether none of them was used for so long."""
+        return all(link.is_idle(seconds) for link in self._links.values())
+
     async def close(self) -> None:
         """Drop all connections; the next command makes a new one."""
         for link in self._links.values():

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Final
 
 from streamq.errors import Unavailable
 from streamq.redis.links import Links
 from streamq.redis.servers import Servers
+
+IDLE: Final = 15.0
+"""Seconds after which connections are dropped that nobody has used."""
 
 
 class Pool:
@@ -20,6 +23,8 @@ class Pool:
         self._free: list[Links] = []
         self._room = asyncio.Semaphore(servers.settings.connections)
         self._closed = False
+        self._trimming: asyncio.TimerHandle | None = None
+        self._trims = set[asyncio.Future[None]]()
 
     @contextlib.asynccontextmanager
     async def links(self) -> AsyncIterator[Links]:
@@ -36,6 +41,20 @@ class Pool:
             self._room.release()
             if self._closed:
                 await self.close()
+            if self._trimming is None and not self._closed:
+                self._trimming = asyncio.get_running_loop().call_later(IDLE, self._trim)
+
+    def _trim(self) -> None:
+        """Drop what nobody has used of late."""
+        self._trimming = None
+        idle = [links for links in self._free if links.is_idle(IDLE)]
+        self._free = [links for links in self._free if links not in idle]
+        for links in idle:
+            closing = asyncio.ensure_future(links.close())
+            self._trims.add(closing)
+            closing.add_done_callback(self._trims.discard)
+        if self._free:
+            self._trimming = asyncio.get_running_loop().call_later(IDLE, self._trim)
 
     async def _wait_for_room(self) -> None:
         if not self._room.locked():
@@ -64,5 +83,10 @@ class Pool:
     async def close(self) -> None:
         """Drop every connection: one in use as soon as it is given back."""
         self._closed = True
+        if self._trimming is not None:
+            self._trimming.cancel()
+            self._trimming = None
+        for closing in list(self._trims):
+            await closing
         while self._free:
             await self._free.pop().close()

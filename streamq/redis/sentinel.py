@@ -30,6 +30,10 @@ PORT: Final = 26_379
 """Where a Sentinel listens when the address does not say."""
 LOOK: Final = 1.0
 """Seconds between two questions where the primary is: a switch is signalled, but a signal may be lost."""
+NAMED: Final = (
+    "the Sentinels name that address as the primary's: if it cannot be reached from here, set replica-announce-ip on "
+    "the servers, or let it be reached"
+)
 _NAME: Final = "streamq-sentinel"
 _SWITCHED: Final = "+switch-master"
 
@@ -65,6 +69,11 @@ class WatchedServer(Server):
         self._where = self._address
         self._answers = 0
         self._watch = Watch(self._listen_to_each, "streamq-sentinel")
+
+    @property
+    def announced(self) -> str:
+        """The Sentinels name it."""
+        return NAMED
 
     @property
     def several(self) -> bool:
@@ -138,6 +147,8 @@ class WatchedServer(Server):
     def not_found(self, search: Search) -> StreamqError:
         """No Sentinel led to a primary: next time each is believed, as their epochs may have begun anew."""
         self._forget_epoch()
+        if str(self._where) in search.unreached:
+            search.advised(self.announced)
         return super().not_found(search)
 
     def _forget_epoch(self) -> None:

@@ -32,6 +32,9 @@ class Closes(Protocol):
 
     server: Server
 
+    def is_idle(self, seconds: float) -> bool:
+        """Whether nothing has gone over it for so long."""
+
     async def close(self) -> None:
         """Drop it: the next command makes a new one."""
 
@@ -56,6 +59,11 @@ class Server:
     def several(self) -> bool:
         """Whether there is a choice: then a connection is kept to a primary only."""
         return len(self._addresses) > 1
+
+    @property
+    def announced(self) -> str:
+        """What to do where it cannot be reached at an address that others have named; empty where the user has."""
+        return ""
 
     def objection(self, hello: object) -> str:
         """Why it is passed over, by what it answers to HELLO; nothing, ``""``, for one that will do.
@@ -162,6 +170,8 @@ class Search:
 
     def __init__(self) -> None:
         self._said: list[str] = []
+        self.unreached: set[str] = set()
+        """The addresses at which nobody has said a word."""
         self._unknown = 0
 
     def passed_over(self, name: str, why: str) -> None:
@@ -180,6 +190,12 @@ class Search:
         self._said.append(str(problem) if named else f"{name}: {problem}")
         if isinstance(problem, Rejected):
             raise Rejected("; ".join(self._said)) from error
+        if str(problem).startswith("cannot reach"):
+            self.unreached.add(name)
+
+    def advised(self, advice: str) -> None:
+        """What to do, behind what the addresses say."""
+        self._said.append(advice)
 
     def unsuccessful(self) -> Unavailable:
         """Why none of the addresses will do."""

@@ -14,6 +14,10 @@ from streamq.redis.link import Link
 class Subscriber(Link):
     """A ``Link`` for one who sends and one who reads."""
 
+    def is_idle(self, seconds: float) -> bool:  # noqa: ARG002
+        """Never: it listens."""
+        return False
+
     async def send(self, *commands: tuple[Any, ...]) -> None:
         """Send commands; what they are answered is read by ``receive``. Raises ``Unavailable``."""
         wire = self._wire

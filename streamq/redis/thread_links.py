@@ -34,6 +34,11 @@ class ThreadLinks:
             link = self._links[server] = ThreadLink(server, self._client_name)
         return link
 
+    @property
+    def clients(self) -> dict[str, int]:
+        """By the address of each server that is connected, the number by which it knows us."""
+        return {server.names[0]: link.client_id for server, link in self._links.items() if link.connected}
+
     def connect(self) -> bool:
         """Connect where it is not; ``True`` when it did so anywhere. Raises when no server can be reached.
 

@@ -94,22 +94,34 @@ class Troubles:
                 self.met({subject: reply})
         return good
 
-    async def each(self, queues: Sequence[str], act: Callable[[str], Awaitable[int]]) -> int:
+    async def each(
+        self, queues: Sequence[str], act: Callable[[str], Awaitable[int]],
+        server_of: Callable[[str], object] = lambda _: None,
+    ) -> int:  # fmt: skip
         """Do ``act`` for every queue that is not to be left alone; returns the sum of what it returned.
 
+        ``server_of`` tells on which of several servers a queue is: where one is lost, its queues alone are put aside.
         Raises what concerns all queues. The next time begins behind the queue that met it, so that a call which
         takes too long in one queue does not keep the others waiting for ever.
         """
-        done = 0
+        done, lost, failed = 0, dict[object, Exception](), dict[str, Exception]()
         begin = queues.index(self._first) if self._first in queues else 0
-        for queue in self.rested([*queues[begin:], *queues[:begin]]):
+        asked = self.rested([*queues[begin:], *queues[:begin]])
+        servers = {server_of(queue) for queue in asked}
+        for queue in asked:
+            if (server := server_of(queue)) in lost:
+                failed[queue] = lost[server]
+                continue
             try:
                 done += await act(queue)
             except Exception as error:
+                failed[queue] = error
                 if concerns_all(error):
+                    lost[server] = error
+                if len(lost) == len(servers):
                     self._first = queues[(queues.index(queue) + 1) % len(queues)]
                     raise
-                self.met({queue: error})
             else:
                 self.over(queue)
+        self.met(failed)
         return done

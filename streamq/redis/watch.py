@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
-from streamq.redis.server import Closes
+from streamq.redis.link import SharedLink
+from streamq.redis.server import Closes, Server
 
 
 class Watch:
@@ -25,6 +26,11 @@ class Watch:
         self._links[link] = era
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._work(), name=self._name)
+
+    def shared_with(self, servers: Collection[Server]) -> SharedLink | None:
+        """A connection to one of these servers over which others may ask too, if there is any."""
+        shared = [link for link in self._links if isinstance(link, SharedLink) and link.connected]
+        return next((link for link in shared if link.server in servers), None)
 
     async def closed(self, link: Closes) -> None:
         """It was dropped."""

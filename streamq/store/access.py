@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from streamq.model.clock import ServerClock
 from streamq.model.keys import AppKeys, Keys
 from streamq.model.partitions import Partitions
@@ -42,6 +44,15 @@ class Access:
         callers, whose calls are short."""
         return Links(self.servers, client_name, shared=shared)
 
+    @cached_property
+    def common(self) -> Links:
+        """Those of this process for whoever asks briefly and often: one to each server."""
+        return self.links(shared=True)
+
+    def reading_links(self, worker: str) -> Links:
+        """Those over which a worker reads jobs: its own where a read blocks, which it does on one server only."""
+        return self.links(worker) if self.servers.is_one else self.common
+
     def thread_links(self, client_name: str) -> ThreadLinks:
         """The same for a thread."""
         return ThreadLinks(self.servers, client_name)
@@ -76,4 +87,5 @@ class Access:
     async def close(self) -> None:
         """Drop all connections."""
         await self.signals.close()
+        await self.common.close()
         await self.pool.close()

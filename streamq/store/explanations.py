@@ -81,7 +81,7 @@ class Explanations:
             workers, pace = (
                 await self._near(links, queue, job, around.now) if job.state in _AROUND else ([], None)
             )
-            told, lost = await self._workers.told_and_lost(links, workers[:LOOKED_FOR])
+            told, lost = await self._workers.told_and_lost(links, queue, workers[:LOOKED_FOR])
             around = around._replace(key_holder=_shown_holder(queue, around.key_holder))
             return _facts(job, found, around, [*told, *workers[LOOKED_FOR:]], lost, pace)
 

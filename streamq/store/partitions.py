@@ -95,6 +95,20 @@ class PartitionStore:
             if await self._write(queue, text, changed):
                 return await self.settled_or_moving(queue)
 
+    async def adopt(self, queue: str, its: Partitions) -> Partitions:
+        """Have as many partitions as the queue has elsewhere, from where it comes, unless any are known here. Returns
+        those that are."""
+        _, here = await self._read(queue)
+        if here.is_whole and not its.is_whole:
+            await self._write(queue, b"", its)
+            _, here = await self._read(queue)
+        return here
+
+    async def disown(self, queue: str) -> None:
+        """The queue does not come here after all."""
+        await self._access.pool.call_home("HDEL", self._access.shared.partitions, queue)
+        self._access.partitions.pop(queue, None)
+
     async def settled_or_moving(self, queue: str) -> Partitions:
         """The partitions of a queue, read anew, once it is known what has to stay where it is."""
         text, its = await self._read(queue)
@@ -142,7 +156,7 @@ class PartitionStore:
             moved = [each for each in some if _moves(each, name, its)]
             if moved:
                 await link.batch(*[("HSETNX", key, each, 1) for each in moved])
-        return bool(await link.call("HLEN", key))
+        return int(await link.call("HLEN", key)) > 1  # one has no name
 
     async def _living(self, link: Link, name: str) -> AsyncIterator[set[str]]:
         """Groups and keys of which there is any job in a partition, some at a time."""
@@ -201,14 +215,16 @@ class PartitionStore:
     async def _let_go(self, link: Link, name: str) -> int:
         """Returns how many stay."""
         key = self._access.keys(name).staying
-        gone = pairs(await link.call("HGETALL", key))
+        noted = pairs(await link.call("HGETALL", key))
+        noted.pop(b"", None)
+        gone = dict(noted)
         for _ in range(2):  # a job that moved from one key to another meanwhile may be missed once
             if gone:
                 async for some in self._living(link, name):
                     for each in some:
                         gone.pop(each.encode(), None)
         if not gone:
-            return int(await link.call("HLEN", key))
+            return len(noted)
         flat = [part for row in gone.items() for part in row]
         _, stay = await scripts.LEAVE_HOME.run(link, self._access.keys(name), *flat)
         return int(stay)

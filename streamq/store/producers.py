@@ -17,10 +17,10 @@ from streamq.redis import scripts
 from streamq.redis.answers import NoScript, translate
 from streamq.redis.link import Link
 from streamq.redis.links import Links
-from streamq.settings import Durability, Settings
+from streamq.settings import Durability
 from streamq.store.access import Access
 from streamq.store.announcements import Announcements, Plainness
-from streamq.store.batch import PRODUCER_MEMORY_MS, Answer, Batch, Producer, Stale
+from streamq.store.batch import ANSWER, PRODUCER_MEMORY_MS, Answer, Batch, Producer, Stale
 
 log = logging.getLogger("streamq.outbox")
 
@@ -40,26 +40,20 @@ class Flight:
     )  # fmt: skip
 
     def __init__(
-        self, link: Link, batches: Sequence[Batch], durability: Durability, settings: Settings,
-        announced: Announcements, new: Sequence[str], plain: Plainness, generation: Callable[[str], int],
+        self, link: Link, batches: Sequence[Batch], durability: Durability, seconds: float,
+        announced: Announcements, new: Sequence[str], plain: Plainness, generation: Callable[[str], int], again: bool,
     ) -> None:  # fmt: skip
-        self._link, self._batches, self._announced, self._new, self._plain = (
-            link,
-            batches,
-            announced,
-            new,
-            plain,
-        )
+        self._link, self._batches, self._durability = link, batches, durability
+        self._announced, self._new, self._plain = announced, new, plain
         self._calls = [_call(batch, generation(batch.producer.queue)) for batch in batches]
-        commands = [
-            batch.producer.script.command(*call) for batch, call in zip(batches, self._calls, strict=True)
-        ]
+        # again, it may be another server, to which the scripts are unknown
+        made = scripts.Script.in_full if again else scripts.Script.command
+        commands = [made(of.producer.script, *call) for of, call in zip(batches, self._calls, strict=True)]
         if new:
             commands.append(announced.command(new))
-        self._durability = durability
-        self._confirming = () if durability == "memory" else _confirming(durability, settings)
-        # a producer waits for less than a worker
-        self._patience = settings.enqueue_timeout * (1 + len(self._confirming))
+        self._confirming = () if durability == "memory" else _confirming(durability, seconds)
+        # the server takes its time to confirm, and then its answer is on its way
+        self._patience = seconds + min(seconds, ANSWER) * len(self._confirming)
         self._sent = link.begin(*commands, *self._confirming)
 
     async def answers(self) -> list[Answer]:
@@ -132,16 +126,18 @@ class Producers:
         return self._flight(link, batches, durability, new)
 
     def _flight(
-        self, link: Link, batches: Sequence[Batch], durability: Durability, new: Sequence[str]
-    ) -> Flight:
-        settings = self._access.settings
-        access = self._access
-        return Flight(
-            link, batches, durability, settings, self._announcements, new, self.plain, access.generation
-        )
+        self, link: Link, batches: Sequence[Batch], durability: Durability, new: Sequence[str],
+        within: float | None = None,
+    ) -> Flight:  # fmt: skip
+        seconds = within or self._access.settings.enqueue_timeout
+        how = (self._announcements, new, self.plain, self._access.generation, within is not None)
+        return Flight(link, batches, durability, seconds, *how)
 
-    async def submit(self, link: Link, batches: Sequence[Batch], durability: Durability) -> list[Answer]:
-        """Send batches of queues of one server in one round trip and return what became of each.
+    async def submit(
+        self, link: Link, batches: Sequence[Batch], durability: Durability, within: float | None = None
+    ) -> list[Answer]:
+        """Send batches of queues of one server in one round trip and return what became of each, ``within`` seconds, by
+        default ``settings.enqueue_timeout``.
 
         Connects where it must. Raises what a ``Link`` raises, when it is known of none.
         """
@@ -150,15 +146,15 @@ class Producers:
             await self._announce(new)
             new = []
         await link.connect()
-        return await self._flight(link, batches, durability, new).answers()
+        return await self._flight(link, batches, durability, new, within).answers()
 
     async def submit_each(
-        self, links: Links, batches: Sequence[Batch], durability: Durability
+        self, links: Links, batches: Sequence[Batch], durability: Durability, within: float | None = None
     ) -> list[Answer]:
         """The same of queues of any servers, each batch over the connection to its own."""
 
         async def send(link: Link, places: Sequence[int]) -> list[Answer]:
-            return await self.submit(link, [batches[at] for at in places], durability)
+            return await self.submit(link, [batches[at] for at in places], durability, within)
 
         return await links.pipeline([batch.producer.queue for batch in batches], send)
 
@@ -284,8 +280,8 @@ def expanded(reply: str) -> list[str]:
     return ids
 
 
-def _confirming(durability: Durability, settings: Settings) -> tuple[tuple[Any, ...], ...]:
-    limit = int(settings.enqueue_timeout * 1000)
+def _confirming(durability: Durability, seconds: float) -> tuple[tuple[Any, ...], ...]:
+    limit = int(seconds * 1000) or 1  # none would be for ever
     return (("WAITAOF", 1, 0, limit) if durability == "fsync" else ("WAIT", 1, limit),)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -135,6 +135,11 @@ class Reader:
             "XREADGROUP", "GROUP", GROUP, self._worker, "COUNT", count, *(("BLOCK", block_ms) if block_ms else ()),
             "STREAMS", *streams, *[">"] * len(streams),
         )  # fmt: skip
+
+    def suspect(self, queues: Collection[str]) -> None:
+        """Something lies in these queues, of which nobody may have told us."""
+        if self._waiting is not None:
+            self._waiting.suspect(queues)
 
     # -- waking ---------------------------------------------------------------------------------------------
 

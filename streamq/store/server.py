@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Final
 
-from streamq.errors import Rejected
+from streamq.errors import Rejected, StreamqError
 from streamq.model.clock import host_now, to_ms
 from streamq.model.keys import GROUP
-from streamq.model.server_state import ServerState, state_of
+from streamq.model.server_state import ServerState, state_of, worst_of
 from streamq.redis import scripts
 from streamq.redis.replies import info_in, pairs
+from streamq.redis.server import Server
 from streamq.store.access import Access
 
 _KEYLESS: Final = ("TIME", "PING", "MULTI", "EXEC")
@@ -54,15 +56,37 @@ class ServerQueries:
         seconds, micros = await self._access.pool.call_home("TIME")
         self._access.clock.set(int(seconds) * 1000 + int(micros) // 1000)
 
-    async def info(self) -> dict[str, str]:
-        """The reply of INFO."""
-        return info_in(await self._access.pool.call_home("INFO"))
+    async def info(self, server: Server | None = None) -> dict[str, str]:
+        """The reply of INFO of a server, by default that of the lists of queues and workers."""
+        async with self._access.pool.links() as links:
+            return info_in(await links.to(server or self._access.servers.home).call("INFO"))
+
+    async def slots(self, node: Server) -> int | None:
+        """How many slots of a cluster have a primary that serves them; ``None`` where it is none."""
+        if self._access.servers.is_one:
+            return None
+        async with self._access.pool.links() as links:
+            told = info_in(await links.to(node).call("CLUSTER", "INFO"))
+        return int(told.get("cluster_slots_ok", "0"))
 
     async def state(self) -> ServerState:
-        """What INFO says of how the server keeps jobs; nothing where our user may not run it."""
+        """What INFO says of how the server keeps jobs; nothing where our user may not run it.
+
+        On a cluster, of all nodes that answer. Raises ``Unavailable`` when none does.
+        """
+        servers = self._access.servers
+        each = [servers.home, *[server for server in servers.all if server is not servers.home]]
+        told = await asyncio.gather(*map(self._state, each), return_exceptions=True)
+        states = [state for state in told if isinstance(state, ServerState)]
+        for error in told:
+            if isinstance(error, BaseException) and not (states and isinstance(error, StreamqError)):
+                raise error
+        return worst_of(states)
+
+    async def _state(self, server: Server) -> ServerState:
         asked = to_ms(host_now())
         try:
-            info = await self.info()
+            info = await self.info(server)
             return state_of(info, (asked + to_ms(host_now())) / 2)
         except Rejected as error:
             if "NOPERM" not in str(error):
@@ -88,8 +112,8 @@ class ServerQueries:
         except Rejected:
             return None
 
-    async def missing_rights(self) -> set[str]:
-        """Commands without which nothing works, and which our user may not run."""
+    async def missing_rights(self, server: Server) -> set[str]:
+        """Commands without which nothing works, and which our user may not run on a server."""
         keys = self._access.keys("doctor")
         needed = {name: (name, keys.ready, *rest) for name, rest in _KEYED.items()}
         needed |= {
@@ -97,24 +121,31 @@ class ServerQueries:
             "XREADGROUP": ("XREADGROUP", "GROUP", GROUP, "w", "STREAMS", keys.ready, ">"),
             "SCAN": ("SCAN", "0"), **{name: (name,) for name in _KEYLESS},
         }  # fmt: skip
-        return await self._refused(needed)
+        if not self._access.servers.is_one:
+            needed |= {
+                "ASKING": ("ASKING",), "CLUSTER|INFO": ("CLUSTER", "INFO"), "CLUSTER|SHARDS": ("CLUSTER", "SHARDS"),
+            }  # fmt: skip
+        return await self._refused(needed, server)
 
-    async def missing_rights_of_use(self) -> set[str]:
-        """Commands without which some things happen late, and which our user may not run."""
-        keys = self._access.keys("doctor")
+    async def missing_rights_of_use(self, server: Server) -> set[str]:
+        """Commands without which some things happen late, and which our user may not run on a server."""
+        keys, of = self._access.keys("doctor"), "" if self._access.servers.is_one else "S"
+        counts = f"{of and 'SHARD'}NUMSUB"
         of_use = {
-            "PUBLISH": ("PUBLISH", keys.signals, "x"), "PUBSUB": ("PUBSUB", "NUMSUB", keys.ended),
-            "SUBSCRIBE": ("SUBSCRIBE", keys.ended), "WAIT": ("WAIT", "0", "0"), "INFO": ("INFO",),
+            f"{of}PUBLISH": (f"{of}PUBLISH", keys.signals, "x"), "PUBSUB": ("PUBSUB", counts, keys.ended),
+            f"{of}SUBSCRIBE": (f"{of}SUBSCRIBE", keys.ended), "WAIT": ("WAIT", "0", "0"), "INFO": ("INFO",),
         }  # fmt: skip
-        return await self._refused(of_use)
+        if of:
+            of_use["SUNSUBSCRIBE"] = ("SUNSUBSCRIBE", keys.ended)
+        return await self._refused(of_use, server)
 
     async def may_do_everything(self) -> bool:
         """Whether our user may even shut the server down and delete all its data."""
-        return not await self._refused(_DANGEROUS)
+        return not await self._refused(_DANGEROUS, self._access.servers.home)
 
-    async def _refused(self, commands: dict[str, tuple[str, ...]]) -> set[str]:
+    async def _refused(self, commands: dict[str, tuple[str, ...]], server: Server) -> set[str]:
         """The names of those commands that our user may not run; none is run."""
         arguments = [part for words in commands.values() for part in (len(words), *words)]
         async with self._access.pool.links() as links:
-            places = await scripts.RIGHTS.run(links.home, (), *arguments)
+            places = await scripts.RIGHTS.run(links.to(server), (), *arguments)
         return {list(commands)[place - 1] for place in places}

@@ -2,14 +2,15 @@
 
 A worker that finds nothing in a queue puts its name on a list there and is told of the next job, on a channel of its
 own: the script that adds a job takes one name off the list. It puts its name there first and looks then, so nothing
-comes between. Who has no slot any more when it is told, passes it on.
+comes between. Who has no slot any more when it is told, passes it on. A job that another program adds by XADD alone is
+seen by the next beat in its queue.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final
 
 from streamq.errors import StreamqError
@@ -18,9 +19,6 @@ from streamq.model.lanes import QueueLane
 from streamq.redis import scripts
 from streamq.redis.links import Links
 from streamq.store.access import Access
-
-LOOK: Final = 60.0
-"""Seconds after which an empty queue is looked at anyhow: another program may add a job by XADD alone."""
 
 MOMENT: Final = 0.003
 """Seconds in which a worker that is told between two looks may look itself, before it tells another."""
@@ -35,8 +33,8 @@ class Waiting:
 
     def __init__(self, access: Access, links: Links, worker: str) -> None:
         self._access, self._links, self._worker = access, links, worker
-        self._empty: dict[str, tuple[Lanes, float]] = {}
-        """Queues that were found empty after our name was put on their lists: their lanes, and when to look again."""
+        self._empty: dict[str, Lanes] = {}
+        """Queues that were found empty after our name was put on their lists, with the lanes that were looked at."""
         self._listening: dict[str, Callable[[], None]] = {}
         self._off: set[str] = set()
         """Queues on whose lists our name is not, as we were told."""
@@ -71,17 +69,13 @@ class Waiting:
                 if (left := until - monotonic()) <= 0:
                     return {}
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(min(left, self._next_look() - monotonic())):
+                    async with asyncio.timeout(left):
                         await self._bell.wait()
         finally:
             self._waits = False
 
     def _is_due(self, lanes: Lanes) -> bool:
-        known, again = self._empty.get(lanes[0][0], ((), 0.0))
-        return known != lanes or again < monotonic()
-
-    def _next_look(self) -> float:
-        return min((again for _, again in self._empty.values()), default=0.0)
+        return self._empty.get(lanes[0][0]) != lanes
 
     async def _look(self, due: Sequence[Lanes], count: int, read: Command) -> dict[Lanes, Any]:
         """Read them, each after our name was put on the list of its queue, unless it is there."""
@@ -109,7 +103,7 @@ class Waiting:
             if not _is_all(reply, count):
                 self._empty.pop(queue, None)
             elif queue not in self._told:  # as it may be just after the look, before its reply
-                self._empty[queue] = (lanes, monotonic() + LOOK)
+                self._empty[queue] = lanes
         return found
 
     # -- being told -----------------------------------------------------------------------------------------
@@ -141,6 +135,13 @@ class Waiting:
         with contextlib.suppress(StreamqError):  # then it waits until somebody looks
             async with self._access.pool.links() as links:
                 await scripts.PASS_ON.run(links.of(queue), self._access.keys(queue))
+
+    def suspect(self, queues: Collection[str]) -> None:
+        """Something lies there: it may be a job that nobody was told of."""
+        if found := self._empty.keys() & set(queues):
+            for queue in found:
+                del self._empty[queue]
+            self._bell.set()
 
     def wake(self) -> None:
         """End the waiting."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any, Final
 
 from streamq.errors import Rejected, StreamqError
 from streamq.model import codec
+from streamq.model.keys import TOGETHER
 from streamq.model.names import is_partition
 from streamq.model.worker_info import WorkerInfo, WorkerNote
 from streamq.model.worker_load import RunningJob, WorkerLoad
@@ -18,6 +20,7 @@ from streamq.redis import scripts
 from streamq.redis.answers import in_place
 from streamq.redis.links import Links
 from streamq.redis.replies import clients_in, pairs, raw_name, scores
+from streamq.redis.server import Server
 from streamq.redis.thread_links import ThreadLinks
 from streamq.store.access import Access
 
@@ -41,6 +44,24 @@ class Beats:
     """Queues in which active jobs are to end."""
     steered: set[str] = field(default_factory=set)
     """Queues to which something was told, or that have lanes of priorities."""
+    lying: set[str] = field(default_factory=set)
+    """Queues in which any job waits or runs."""
+    asked: str | None = None
+    """What is asked of the worker, empty for nothing; ``None`` where it could not tell what it does."""
+    seats: dict[str, int] = field(default_factory=dict)
+    """By queue the worker's seat in its upkeep, 0 for none, -1 when a better one is free; where they were asked for."""
+
+    def take(self, queue: str, reply: Any, *, seated: bool) -> None:
+        """The reply of one queue."""
+        if isinstance(reply, StreamqError):
+            self.counts[queue] = reply
+            return
+        self.counts[queue] = int(float(reply[0]))  # a fraction counts beats by others on its behalf
+        for told, found in zip((self.cancels, self.steered, self.lying), reply[1:4], strict=True):
+            if found:
+                told.add(queue)
+        if seated:
+            self.seats[queue] = reply[4]
 
 
 class Workers:
@@ -52,21 +73,31 @@ class Workers:
 
     # -- commands -------------------------------------------------------------------------------------------
 
-    def beat(self, links: ThreadLinks, info: WorkerInfo) -> Beats:
-        """Increment the worker's counter in each of its queues, from its own thread."""
-        keys = [self._access.keys(queue) for queue in info.queues]
-        replies = links.commands(info.queues, [scripts.BEAT.in_full(of, (info.name,)) for of in keys])
+    def beat(
+        self, links: ThreadLinks, worker: str, queues: Sequence[str], *, seat_lasts: float | None = None,
+        load: WorkerLoad | None = None,
+    ) -> Beats:  # fmt: skip
+        """Increment the worker's counter in each of the queues, from its own thread, and tell what it does, where that
+        is given. With ``seat_lasts``, in seconds, its seats in their upkeep are renewed."""
+        lasts = "" if seat_lasts is None else round(seat_lasts * 1000)
+        keys = [self._access.keys(queue) for queue in queues]
+        commands = [
+            scripts.BEAT.in_full(scripts.BEAT.on(of, seats=of.seats(1, 2)), (worker, lasts)) for of in keys
+        ]
+        told = (
+            [] if load is None else [self._attendance(worker, load)]
+        )  # on a cluster, where the list of workers is
+        replies = links.commands([*queues, *[TOGETHER] * len(told)], [*commands, *told])
         beats = Beats()
-        for queue, reply in zip(info.queues, replies, strict=True):
-            if isinstance(reply, StreamqError):
-                beats.counts[queue] = reply
-            else:
-                beats.counts[queue] = int(float(reply[0]))  # a fraction counts beats by others on its behalf
-                if reply[1]:
-                    beats.cancels.add(queue)
-                if reply[2]:
-                    beats.steered.add(queue)
+        for queue, reply in zip(queues, replies, strict=False):
+            beats.take(queue, reply, seated=seat_lasts is not None)
+        if told and not isinstance(replies[-1], StreamqError):
+            beats.asked = replies[-1].decode() if replies[-1] else ""
         return beats
+
+    def _attendance(self, worker: str, load: WorkerLoad) -> tuple[Any, ...]:
+        keys = scripts.ATTEND.on(None, **self._shared("loads", "asks", "beats"))
+        return scripts.ATTEND.in_full(keys, (worker, codec.dumps(load.asdict())))
 
     async def introduce(self, links: Links, info: WorkerInfo) -> bytes | None:
         """Claim the worker's name and write its description. Returns the entry of another worker that has the name."""
@@ -95,19 +126,8 @@ class Workers:
         """Take a worker off the list of workers; with ``token`` or ``entry`` only while the entry there is that one."""
         async with self._access.pool.links() as links:
             seen = entry or (_token_member(token) if token else b"")
-            keys = scripts.FORGET.on(None, **self._shared("loads", "asks"))
+            keys = scripts.FORGET.on(None, **self._shared("loads", "asks", "beats"))
             await scripts.FORGET.run(links.home, keys, raw_name(worker), seen)
-
-    def attend(self, links: ThreadLinks, worker: str, load: WorkerLoad) -> str:
-        """Tell what a worker does now, from its own thread. Returns what is asked of it, empty for nothing.
-
-        Raises ``Rejected`` where it may not be told.
-        """
-        arguments = (worker, codec.dumps(load.asdict()))
-        (ask,) = links.home.calls(
-            scripts.ATTEND.in_full(scripts.ATTEND.on(None, **self._shared("loads", "asks")), arguments)
-        )
-        return ask.decode() if ask else ""
 
     async def ask(self, worker: str, ask: str) -> str | None:
         """Ask something of a worker, or nothing any more, and ring its bell; a stop is never taken back.
@@ -136,6 +156,11 @@ class Workers:
     async def vouch(self, links: Links, queue: str, worker: str, seen: bytes) -> bool:
         """Beat on behalf of a worker that cannot, unless its counter has changed from ``seen``."""
         return bool(await scripts.VOUCH.run(links.of(queue), self._access.keys(queue), worker, seen))
+
+    async def vouch_at_home(self, links: Links, worker: str, seen: bytes) -> bool:
+        """The same for a worker of many queues, in the list of all workers."""
+        keys = scripts.VOUCH.on(None, workers=self._access.shared.beats)
+        return bool(await scripts.VOUCH.run(links.home, keys, worker, seen))
 
     # -- queries --------------------------------------------------------------------------------------------
 
@@ -233,35 +258,53 @@ class Workers:
             if count is not None
         }
 
-    async def connected(self, links: Links, client_ids: Sequence[int]) -> dict[int, str]:
-        """Which of the clients are connected to the server of the list of workers, with their names: a restarted server
-        gives the same ids to other clients. Raises ``Rejected`` without the right to ask."""
-        if not client_ids:
+    async def beats_at_home(self, links: Links, workers: Sequence[str]) -> dict[str, bytes]:
+        """How often each of these workers has told what it does, without those that never have."""
+        if not workers:
             return {}
-        return _names_by_id(await links.home.call("CLIENT", "LIST", "ID", *client_ids))
+        counts = await links.home.call("ZMSCORE", self._access.shared.beats, *workers)
+        return {name: count for name, count in zip(workers, counts, strict=True) if count is not None}
+
+    async def gone(self, links: Links, server: Server, workers: Sequence[WorkerInfo]) -> set[str]:
+        """The names of those of these workers that said by which connection a server knows them, and have it no more.
+
+        One is known by its name too: a restarted server gives the same numbers to other clients. Raises ``Rejected``
+        without the right to ask.
+        """
+        said = {info.name: self._client_at(server, info) for info in workers}
+        said = {name: number for name, number in said.items() if number}
+        if not said:
+            return set()
+        alive = _names_by_id(await links.to(server).call("CLIENT", "LIST", "ID", *said.values()))
+        return {name for name, number in said.items() if alive.get(number) != name}
+
+    def _client_at(self, server: Server, info: WorkerInfo) -> int:
+        return info.client_at(server.names[0], home=server is self._access.servers.home)
 
     async def told_and_lost(
-        self, links: Links, workers: Sequence[WorkerInfo]
+        self, links: Links, queue: str, workers: Sequence[WorkerInfo]
     ) -> tuple[list[WorkerInfo], frozenset[str]]:
-        """These with what each does now, and the names of those that are not connected any more, in one round trip:
-        none without the right to ask."""
+        """These with what each does now, and the names of those that are not connected to the server of the queue any
+        more: none without the right to ask."""
         if not workers:
             return [], frozenset()
-        said = [worker for worker in workers if worker.client_id]
-        connections = [("CLIENT", "LIST", "ID", *[worker.client_id for worker in said])] if said else []
         names = [worker.name for worker in workers]
-        replies = await links.home.batch(("HMGET", self._access.shared.loads, *names), *connections)
-        loads, *listed = in_place(replies, all_asked=True)
+        (loads,) = in_place(
+            await links.home.batch(("HMGET", self._access.shared.loads, *names)), all_asked=True
+        )
         if not isinstance(loads, StreamqError):
             workers = [replace(worker, load=_load(raw)) for worker, raw in zip(workers, loads, strict=True)]
-        if not listed or isinstance(listed[0], StreamqError):
+        try:
+            return list(workers), frozenset(await self.gone(links, self._access.servers.of(queue), workers))
+        except Rejected:
             return list(workers), frozenset()
-        alive = _names_by_id(listed[0])
-        return list(workers), frozenset(each.name for each in said if alive.get(each.client_id) != each.name)
 
-    async def client_names(self, links: Links) -> set[str]:
-        """The names of all its clients: a worker's connections have its name. Raises ``Rejected`` as above."""
-        return {client.get("name", "") for client in clients_in(await links.home.call("CLIENT", "LIST"))}
+    async def client_names(self, links: Links, server: Server | None = None) -> set[str]:
+        """The names of all clients of a server, or of each: a worker's connections have its name. Raises ``Rejected``
+        as above."""
+        servers = self._access.servers.all if server is None else (server,)
+        told = await asyncio.gather(*[links.to(each).call("CLIENT", "LIST") for each in servers])
+        return {client.get("name", "") for listed in told for client in clients_in(listed)}
 
 
 def _names_by_id(listed: bytes) -> dict[int, str]:
@@ -277,7 +320,8 @@ def parse_worker(name: bytes, raw: bytes) -> WorkerInfo:
     queues = tuple(queue for queue in said["queues"] if isinstance(queue, str) and is_partition(queue))
     return WorkerInfo(
         name=name.decode(), host=str(said.get("host", "")), pid=_whole(said.get("pid")), queues=queues,
-        concurrency=_whole(said.get("concurrency")), started_at=_time(said["started_at"]),
+        concurrency=_whole(said.get("concurrency")), clients=_clients(said.get("clients")),
+        started_at=_time(said["started_at"]),
         version=str(said.get("version", "")), client_id=_whole(said.get("client_id")),
         token=str(said.get("token", "")), lease=_seconds(said.get("lease")), beat=_seconds(said.get("beat")),
         stuck=_seconds(said.get("stuck")), host_id=str(said.get("host_id", "")),
@@ -286,6 +330,10 @@ def parse_worker(name: bytes, raw: bytes) -> WorkerInfo:
         notes=tuple(_note(note) for note in said.get("notes", ())),
         schedules=tuple(str(name) for name in said.get("schedules", ())), tasks=_versions(said.get("tasks")),
     )  # fmt: skip
+
+
+def _clients(said: Any) -> dict[str, int] | None:
+    return {str(name): _whole(number) for name, number in said.items()} if isinstance(said, dict) else None
 
 
 def _job(said: dict[str, Any]) -> RunningJob:

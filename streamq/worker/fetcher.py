@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from streamq.errors import Rejected, Unavailable
 from streamq.model.clock import monotonic
 from streamq.redis.links import Links
 from streamq.store.store import Store
+from streamq.store.workers import Beats
 from streamq.worker.reads import BLOCK_MS, READ_LIMIT, Reads
 from streamq.worker.runner import Runner
 from streamq.worker.slots import Slots
@@ -40,7 +41,7 @@ class Fetcher:
         self, store: Store, queues: Sequence[str], worker: str, slots: Slots, runner: Runner,
         turns: Turns | None = None,
     ) -> None:  # fmt: skip
-        self._slots, self._queues, self._links = slots, queues, store.links(worker)
+        self._slots, self._queues, self._links = slots, queues, store.reading_links(worker)
         self._reader = store.delivery.reader(self._links, worker)
         self._steered = Steered(store, queues, slots, self._wake)
         self._reads = Reads(
@@ -55,24 +56,24 @@ class Fetcher:
             worker,
         )
         self._unseen = Unseen(store, self._links, self._reader, queues, worker, slots, self._steered)
-        self._suspects = Suspects(store, self._links, worker, slots, runner, self._unseen)
+        self._suspects = Suspects(store, self._links, worker, slots, runner, self._unseen, self._steered)
         self._ended = asyncio.Event()
         self._wakings: set[asyncio.Future[None]] = set()
 
-    def serve(self, queues: Sequence[str]) -> None:
-        """There are more: those that it was given have grown."""
+    def serve(self) -> None:
+        """There are more queues: those that it was given have grown."""
         self._reads.serve()
-        self._steered.listen()
-        self._steered.suspect_each(queues)
+        self._steered.serve()
         self._wake()
 
     def look_for_suspects(self) -> None:
         """There may be some now."""
         self._suspects.look()
 
-    def look_at_steering(self, steered: Collection[str]) -> None:
-        """Something was told to these queues, at some time."""
-        self._steered.suspect_each(steered)
+    def visited(self, beats: Beats) -> None:
+        """The heartbeat has learned this of some queues."""
+        self._steered.visited(beats)
+        self._reader.suspect(beats.lying)
 
     def be_quiet(self, *, quiet: bool) -> None:
         """Take no new jobs, or take them again; what runs goes on."""
@@ -102,7 +103,7 @@ class Fetcher:
             self._steered.close()
             self._slots.close()
             await self._reader.close()
-            await self._links.close()
+            await self._let_go()
 
     async def give_back_unseen(self) -> int:
         """Give back, uncharged, what was delivered to this worker and never arrived; returns how many jobs.
@@ -115,7 +116,12 @@ class Fetcher:
             return await self._unseen.give_back(())
         finally:
             if self._ended.is_set():
-                await self._links.close()
+                await self._let_go()
+
+    async def _let_go(self) -> None:
+        """Drop the connections that are its own."""
+        if self._links.is_one:
+            await self._links.close()
 
     async def _turn(self) -> None:
         suspects, unseen = self._suspects, self._unseen

@@ -16,7 +16,7 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -24,13 +24,16 @@ from streamq.errors import NameTaken, Rejected, StreamqError, Unavailable
 from streamq.exits import Exit
 from streamq.liveness.identity import taken
 from streamq.model.clock import monotonic
+from streamq.model.pace import VISIT
 from streamq.model.worker_info import WorkerInfo
 from streamq.model.worker_load import WorkerLoad
 from streamq.notes import Notes
 from streamq.redis.thread_links import ThreadLinks
 from streamq.redis.troubles import Troubles
 from streamq.store.store import Store
+from streamq.store.workers import Beats
 from streamq.worker.overdue import OverdueHandlers
+from streamq.worker.visits import Visits
 
 log = logging.getLogger("streamq.heartbeat")
 
@@ -43,6 +46,8 @@ BLOCKED: Final = 5.0
 """Seconds the loop stands still before it is reported: no call that is meant to be short takes so long."""
 INTRODUCED: Final = 6
 """Beats between two registrations (half a minute by default): the list may have been deleted by hand."""
+SEAT_LASTS: Final = 3 * VISIT
+"""Seconds for which a visit renews the worker's seat in the upkeep of a queue: two may fail."""
 LISTS: Final = ("the list of workers", "the list of queues")
 """Where it registers, in the order of the replies."""
 
@@ -50,10 +55,10 @@ LISTS: Final = ("the list of workers", "the list of queues")
 class Heartbeat:
     """The beat of one worker. ``start`` returns after the first one.
 
-    ``on_cancels`` is called in the loop, at each beat, with the queues in which active jobs are to end, if any are;
-    ``on_steered`` with those to which something was told. ``on_introduced`` is called in the thread, whenever it has
-    registered again: what else the worker wrote may be lost, too. Each beat tells the ``load``, which is asked for the
-    lag of the loop and the last round trip, and ``on_asked`` is called in the loop with what operators ask.
+    ``on_visit`` is called in the loop after each visit to queues, with what the server said there. ``on_introduced`` is
+    called in the thread, whenever it has registered again: what else the worker wrote may be lost, too. Each beat tells
+    the ``load``, which is asked for the lag of the loop and the last round trip, and ``on_asked`` is called in the loop
+    with what operators ask. ``busy`` names the queues in which the worker has work, from the thread.
     """
 
     def __init__(
@@ -63,14 +68,18 @@ class Heartbeat:
         overdue: OverdueHandlers,
         notes: Notes,
         on_taken: Callable[[NameTaken], None] = lambda _: None,
-        on_cancels: Callable[[set[str]], None] = lambda _: None,
-        on_steered: Callable[[set[str]], None] = lambda _: None,
+        on_visit: Callable[[Beats], None] = lambda _: None,
         on_introduced: Callable[[ThreadLinks], None] = lambda _: None,
         load: Callable[[float, float], WorkerLoad] | None = None,
         on_asked: Callable[[str], None] = lambda _: None,
+        busy: Callable[[], Collection[str]] = tuple,
+        renews_seats: bool = False,
     ) -> None:
         self._load, self._on_asked, self._rung, self._late, self._took = load, on_asked, False, 0.0, 0.0
-        self._on_cancels, self._on_steered = on_cancels, on_steered
+        self._on_visit, self._busy, self._renews_seats = on_visit, busy, renews_seats
+        self._visits = Visits(info.queues, busy)
+        self._is_told_at_home = False
+        """Whether others could see by the list of all workers that this one lives: else it beats in each queue."""
         self._store, self._info, self._on_taken = store, info, on_taken
         self._on_introduced = on_introduced
         self._overdue, self._notes, self._told = overdue, notes, (0, 0)
@@ -104,7 +113,11 @@ class Heartbeat:
 
     def describe(self, info: WorkerInfo) -> None:
         """The worker has another description from the next beat on, as it serves more."""
-        self._info = info
+        self._info, self._visits = info, Visits(info.queues, self._busy)
+
+    def _seat_lasts(self) -> float | None:
+        """How long the seats last that it renews with its beats, where these queues are too many for the duty."""
+        return SEAT_LASTS if self._renews_seats and self._visits.are_many else None
 
     def ring(self) -> None:
         """Beat at once, within ``WATCH`` seconds."""
@@ -132,8 +145,10 @@ class Heartbeat:
                 met = self._links.connect()
                 if met or monotonic() >= due or self._rung or self._to_tell() != self._told:
                     self._rung = False
-                    self._beat(introduce=met or beats % INTRODUCED == 0)
+                    self._beat(everywhere=met, introduce=met or beats % INTRODUCED == 0)
                     due, beats = monotonic() + self._store.settings.beat, beats + 1
+                elif queues := self._visits.in_turn():
+                    self._visit(queues)
                 self._links.idle(WATCH)
             except Unavailable as error:
                 log.debug("heartbeat: %s", error)
@@ -146,41 +161,44 @@ class Heartbeat:
             self._watch_loop()
         self._links.close()
 
-    def _beat(self, *, introduce: bool) -> None:
-        began = monotonic()
-        beats = self._store.workers.beat(self._links, self._info)
-        self._took, replies = monotonic() - began, beats.counts
-        if beats.cancels:
-            self._loop.call_soon_threadsafe(self._on_cancels, beats.cancels)
-        self._loop.call_soon_threadsafe(self._on_steered, beats.steered)
-        counts = self._troubles.answers(replies)
-        if not counts:
-            raise next(error for error in replies.values() if isinstance(error, StreamqError))
-        # any other count: the list was deleted, we were declared lost, or another process beats under our name
-        expected = {queue: count + 1 for queue, count in self._counts.items()}
-        self._counts = counts
+    def _beat(self, *, everywhere: bool, introduce: bool) -> None:
+        whole = everywhere or not self._is_told_at_home
+        self._is_told_at_home = False
+        is_strange = self._visit(self._visits.all() if whole else self._visits.of_beat(), self._load_now())
         to_tell = self._to_tell()
-        if introduce or counts != expected or to_tell != self._told:
+        if introduce or is_strange or to_tell != self._told:
             self._introduce()
-        self._attend()
         self._store.delayed.move_due_times(self._links, *self._overdue.due_times())
         self._overdue.sent()
         self._told = to_tell
         if not self._first.done():
             self._loop.call_soon_threadsafe(self._begun)
 
-    def _attend(self) -> None:
-        """Tell what this worker does, and hear what is asked of it. Where that is refused it works on."""
+    def _visit(self, queues: Sequence[str], load: WorkerLoad | None = None) -> bool:
+        """Beat in these queues, and tell what this worker does. Returns whether any count is another than it should be:
+        the list was deleted, we were declared lost, or another process beats under our name."""
+        began = monotonic()
+        beats = self._store.workers.beat(
+            self._links, self._info.name, queues, seat_lasts=self._seat_lasts(), load=load
+        )
+        self._took = monotonic() - began
+        self._loop.call_soon_threadsafe(self._on_visit, beats)
+        if beats.asked is not None:
+            self._is_told_at_home = True
+            self._loop.call_soon_threadsafe(self._on_asked, beats.asked)
+        counts = self._troubles.answers(beats.counts)
+        if beats.counts and not counts:
+            raise next(error for error in beats.counts.values() if isinstance(error, StreamqError))
+        is_strange = any(self._counts.get(queue, -1) + 1 != count for queue, count in counts.items())
+        self._counts |= counts
+        return is_strange
+
+    def _load_now(self) -> WorkerLoad | None:
+        """What this worker does."""
         if self._load is None:
-            return
-        late = max(self._late, monotonic() - self._pulse - PULSE, 0.0)
-        self._late = 0.0
-        try:
-            asked = self._store.workers.attend(self._links, self._info.name, self._load(late, self._took))
-        except Unavailable as error:
-            log.debug("what this worker does cannot be told: %s", error)
-            return
-        self._loop.call_soon_threadsafe(self._on_asked, asked)
+            return None
+        late, self._late = max(self._late, monotonic() - self._pulse - PULSE, 0.0), 0.0
+        return self._load(late, self._took)
 
     def _to_tell(self) -> tuple[int, int]:
         """Changes whenever the description of this worker does."""
@@ -188,7 +206,8 @@ class Heartbeat:
 
     def _introduce(self) -> None:
         said = replace(
-            self._info, client_id=self._links.home.client_id, overdue=self._overdue.listed,
+            self._info, client_id=self._links.home.client_id,
+            clients=None if self._store.servers.is_one else self._links.clients, overdue=self._overdue.listed,
             notes=self._notes.listed,
         )  # fmt: skip
         replies = self._store.workers.introduce_again(self._links, said)

@@ -59,17 +59,9 @@ class Reads:
     """Reads the queues of one worker in turns."""
 
     def __init__(
-        self,
-        store: Store,
-        links: Links,
-        reader: Reader,
-        queues: Sequence[str],
-        slots: Slots,
-        runner: Runner,
-        steered: Steered,
-        turns: Turns,
-        worker: str,
-    ) -> None:
+        self, store: Store, links: Links, reader: Reader, queues: Sequence[str], slots: Slots, runner: Runner,
+        steered: Steered, turns: Turns, worker: str,
+    ) -> None:  # fmt: skip
         self._worker = worker
         self._store, self._links, self._reader, self._queues = store, links, reader, queues
         self._slots, self._blocked, self._start_each = slots, slots.blocked, runner.start_each
@@ -82,10 +74,10 @@ class Reads:
         """By queue, the bells that were heard and not answered."""
         self._refusals = 0
         self._look_due = self._thorough_due = 0.0
-        self._found = False
+        self._found = self._was_quiet = False
         self.under_way: Asked | None = None
         """The read of the only queue that was sent before the jobs of the last one were started."""
-        self._served, self._since, self._largest, self._quantum = 0, monotonic(), 1, 1
+        self._served, self._since, self._largest, self._quantum, self._row = 0, monotonic(), 1, 1, READ_LIMIT
         self.serve()
 
     def serve(self) -> None:
@@ -196,7 +188,7 @@ class Reads:
         """Read from the queues that have a backlog; ``False`` when none is known to have one."""
         if self._look_is_due(slots):
             await self._look()
-        shares = self._sources.shares(slots, self._quantum)
+        shares = self._sources.shares(slots, self._quantum, self._row)
         if closed := {queue for queue, _ in shares if self._is_closed(queue)}:
             self._sources.forget(closed)
             shares = {source: count for source, count in shares.items() if source[0] not in closed}
@@ -205,21 +197,26 @@ class Reads:
         return bool(shares or self._sources)
 
     def _set_quantum(self, slots: int, taken: int) -> None:
-        """Set the quantum by the rate at which jobs are taken; more than what one read can bring has no use."""
+        """Set the quantum by the rate at which jobs are taken; more than what one read can bring has no use. Of the
+        partitions of a queue one has as many jobs in a row as it may: some of two cost two reads, and two batches."""
         self._largest = max(self._largest, slots)
         self._served += taken
         passed = monotonic() - self._since
         if passed >= RATE:
-            fair = self._served / passed * CYCLE / max(1, len(self._sources))
-            self._quantum = max(1, min(self._largest, int(fair)))
+            fair = self._served / passed * CYCLE / max(1, self._sources.places)
+            self._row = max(1, int(fair))
+            self._quantum = min(self._largest, self._row)
             self._served, self._since, self._largest = 0, monotonic(), 1
 
     def _look_is_due(self, slots: int) -> bool:
         if self._sources:
             return monotonic() >= self._look_due
         # with a slot for each lane a blocking read never brings too many; else a look that found something is
-        # followed by another, as there may be more, and one that found nothing holds good for a while
-        return slots < len(self._lanes_of(self._queues)) and (self._found or monotonic() >= self._look_due)
+        # followed by another, as there may be more, and one that found nothing holds good for a while, as does a
+        # read that waited in vain until its end
+        if self._was_quiet or slots >= len(self._lanes_of(self._queues)):
+            return False
+        return self._found or monotonic() >= self._look_due
 
     async def _look(self) -> None:
         began = monotonic()
@@ -312,7 +309,11 @@ class Reads:
         count = max(1, slots // max(1, len(sources)))
         limited = [queue for queue in queues if self._steered.is_limited(queue)]
         patience = min(self._patience(queues), UNHEARD_MS if limited else BLOCK_MS)
+        began = monotonic()
         found = await self._reader.wait([*sources, *self._bells_of(queues)], count, patience if block else 0)
+        vain = not (found.entries or found.refused)
+        waited = 1020 * (monotonic() - began) >= patience if block else self._was_quiet
+        self._was_quiet = vain and waited
         for queue in limited:
             self._sources.learn((queue, GATE), UNKNOWN)
         await self._let_promote()

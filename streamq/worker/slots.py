@@ -76,6 +76,11 @@ class Slots:
         """The entries that were delivered to this worker and whose outcome is not known to be written."""
         return {attempt.delivery.place for attempt in self.running} | self.unwritten()
 
+    def busy(self) -> set[str]:
+        """The queues of what is here. Also for the thread of the heartbeat: each is copied in one step."""
+        running = {attempt.delivery.queue for attempt in tuple(self.running)}
+        return running.union(tuple(self.writing), tuple(self.waiting), tuple(self.aside))
+
     def unwritten(self) -> set[Place]:
         """The entries of the outcomes that are not known to be written."""
         return {

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 
 from streamq.model.clock import to_ms
+from streamq.model.pace import is_many
+from streamq.model.places import SEPARATOR
 from streamq.model.steering import UNSTEERED, Pause, Steering
 from streamq.redis.links import Links
 from streamq.redis.troubles import Troubles
 from streamq.store.store import Store
+from streamq.store.workers import Beats
 from streamq.worker.slots import Slots
 
 log = logging.getLogger("streamq.fetcher")
@@ -30,6 +33,8 @@ class Steered:
         self._told: dict[str, Steering] = {}
         """Of the queues to which something was told, or that have more lanes than all have."""
         self._stale = set(queues)
+        self._empty: set[str] = set()
+        """Queues in which nothing lay at the last beat there."""
         self._listening: dict[str, Callable[[], None]] = {}
         self._trouble = Troubles("read the steering of", log)
 
@@ -47,13 +52,27 @@ class Steered:
             self._stale.add(queue)
             self._on_news()
 
+    def serve(self) -> None:
+        """There are more queues: nothing is known of them."""
+        self._stale.update(self._queues)
+        self.listen()
+
     def suspect(self, queue: str) -> None:
         """What is known of the queue may not be so any more."""
         self._stale.add(queue)
 
-    def suspect_each(self, steered: Collection[str]) -> None:
-        """To these queues something was told, says a beat, and to no others: of that too the signal may be lost."""
-        self._stale.update(steered, self._told)
+    def visited(self, beats: Beats) -> None:
+        """To some queues something was told, says a beat, and to no others where it was: of that too the signal may be
+        lost. In some something lies."""
+        self._stale.update(beats.steered, self._told.keys() & beats.counts.keys())
+        self._empty.update(beats.counts)
+        self._empty.difference_update(beats.lying)
+
+    def occupied(self, queues: Sequence[str]) -> list[str]:
+        """Of many queues those in which something may lie: each by what the last beat there says."""
+        if not is_many(len(self._queues)):
+            return list(queues)
+        return [queue for queue in queues if queue not in self._empty or len(self.lanes(queue)) > 1]
 
     @property
     def due(self) -> bool:
@@ -74,7 +93,7 @@ class Steered:
             before = self._told.pop(queue, UNSTEERED)
             if told != UNSTEERED:
                 self._told[queue] = told
-            if told.paused != before.paused:
+            if told.paused != before.paused and SEPARATOR not in queue:  # the others are told the same
                 _tell(queue, told.paused)
         self._slots.held = {
             (queue, task): _end(pause)

@@ -21,6 +21,7 @@ from streamq.redis.troubles import Troubles
 from streamq.store.store import Store
 from streamq.worker.runner import Runner
 from streamq.worker.slots import Slots
+from streamq.worker.steered import Steered
 from streamq.worker.unseen import Unseen
 
 log = logging.getLogger("streamq.fetcher")
@@ -48,11 +49,18 @@ class Suspects:
     """Runs the suspects of one worker's queues. While it waits, the self-audits of ``unseen`` go on."""
 
     def __init__(
-        self, store: Store, links: Links, worker: str, slots: Slots, runner: Runner, unseen: Unseen
+        self,
+        store: Store,
+        links: Links,
+        worker: str,
+        slots: Slots,
+        runner: Runner,
+        unseen: Unseen,
+        steered: Steered,
     ) -> None:
         self._store, self._links, self._worker, self._slots = store, links, worker, slots
-        self._runner, self._unseen = runner, unseen
-        self._due = 0.0
+        self._runner, self._unseen, self._steered = runner, unseen, steered
+        self._due, self._is_told = 0.0, True
         self._patience: dict[str, _Patience] = {}
         self._trouble = Troubles("look for suspects of", log)
         self.present: set[str] = set()
@@ -65,11 +73,13 @@ class Suspects:
 
     def look(self) -> None:
         """Make a check due: there may be suspects now."""
-        self._due = 0.0
+        self._due, self._is_told = 0.0, True
 
     async def see_to(self, queues: Sequence[str]) -> None:
         """Run the suspects that wait in these queues, if this worker is idle or gets the claim."""
-        self._due = monotonic() + LOOK
+        if not self._is_told:
+            queues = self._steered.occupied(queues)
+        self._due, self._is_told = monotonic() + LOOK, False
         for queue in await self._waiting([q for q in queues if not self._trouble.resting(q)]):
             try:
                 await self._see_to(queue)

@@ -59,7 +59,8 @@ class Unseen:
         command.
         Raises ``Unavailable``; then the audit stays due.
         """
-        places = [(queue, lane) for queue in self._queues for lane in self._steered.lanes(queue)]
+        queues = self._queues if self._thorough else self._steered.occupied(self._queues)
+        places = [(queue, lane) for queue in queues for lane in self._steered.lanes(queue)]
         places += [(queue, ALONE) for queue in (self._queues if self._thorough else with_suspects)]
         found = await self._store.delivery.pending(self._links, places, self._worker)
         # asked last: what has ended meanwhile is no longer pending either, so its release finds nothing

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Final
 
 from streamq.duties.duty import tick
+from streamq.duties.seats import Seats
 from streamq.duties.ticker import declare
 from streamq.duties.upkeep import Share, upkeep
 from streamq.errors import ConfigurationError, NameTaken, Rejected
@@ -30,6 +31,7 @@ from streamq.redis.thread_links import ThreadLinks
 from streamq.settings import MOST_CONCURRENCY
 from streamq.store.group import declared
 from streamq.store.store import Store
+from streamq.store.workers import Beats
 from streamq.worker.asked import Asked
 from streamq.worker.canceller import Canceller
 from streamq.worker.capture import captured
@@ -126,7 +128,7 @@ class Worker:
             return
         async with app.lifespan(app):
             self._served = Served(app.client.store, self.queues, self._serve)
-            if not await self._unless_stopped(begin_when_ready(servers, timeout, self._served.find)):
+            if not await self._unless_stopped(begin_when_ready(servers, timeout, self._find_partitions)):
                 return
             self._assemble()
             try:
@@ -187,6 +189,12 @@ class Worker:
         await self._announce()  # once they are seen to be served: an unused name is struck off the list
         await self.heartbeat.start()
 
+    async def _find_partitions(self) -> None:
+        """Know the partitions of the queues, once those that code declares are told."""
+        client = self.app.client
+        await client.partition_names(*client.partitions)
+        await self._served.find()
+
     async def _make_ready(self, links: Links, names: Sequence[str]) -> None:
         """Make what these partitions need, and tell them what the app's code says."""
         store, tasks = self.app.client.store, self.app.tasks
@@ -210,7 +218,7 @@ class Worker:
         self.heartbeat.describe(self.info)
         self.shutdown.describe(self.info)
         self._served.names += [name for name in new if name not in self._served.names]
-        self.fetcher.serve(self._served.names)
+        self.fetcher.serve()
         self.canceller.listen()
         with contextlib.suppress(Rejected):
             await self.app.client.store.queues.announce(*new)
@@ -244,8 +252,9 @@ class Worker:
         self.canceller = Canceller(store, names, self.slots, self.runner)
         self.asked = Asked(store, name, self.queues[0], self.slots, self.fetcher, self.stop)
         self.heartbeat = Heartbeat(
-            store, self.info, self.runner.overdue, app.notes, self._name_taken, self.canceller.look,
-            self.fetcher.look_at_steering, partial(self._say_again, store), partial(load_of, self.slots), self.asked.do,
+            store, self.info, self.runner.overdue, app.notes, self._name_taken, self._visited,
+            partial(self._say_again, store), partial(load_of, self.slots), self.asked.do, self.slots.busy,
+            renews_seats=self._share is Share.ALL,
         )  # fmt: skip
         self.asked.ring = self.heartbeat.ring
         self.shutdown = Shutdown(store, self.info, self.slots, self.fetcher, self.runner, self.settler)
@@ -253,6 +262,15 @@ class Worker:
             app, lambda: names, self._share, worker=name, on_suspects=self.fetcher.look_for_suspects,
             on_promotion=self.slots.tell_promoting,
         )  # fmt: skip
+        self._seats = next((duty for duty in self._duties if isinstance(duty, Seats)), None)
+
+    def _visited(self, beats: Beats) -> None:
+        """What a beat has learned of some queues."""
+        if beats.cancels:
+            self.canceller.look(beats.cancels)
+        self.fetcher.visited(beats)
+        if self._seats is not None:
+            self._seats.seen(beats.seats)
 
     def _name_taken(self, error: NameTaken) -> None:
         """Somebody claimed the name while ours was not on the list. What runs here goes back, and we stop."""

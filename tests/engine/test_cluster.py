@@ -153,9 +153,8 @@ async def test_a_node_joins_and_another_leaves_while_there_is_work(start: Callab
 
 @ON_ONE_SERVER
 async def test_a_job_in_an_empty_queue_starts_at_once_and_one_by_foreign_hand_within_a_minute(
-    start: Callable[..., Cluster], monkeypatch: pytest.MonkeyPatch
+    start: Callable[..., Cluster],
 ) -> None:
-    monkeypatch.setattr("streamq.store.waiting.LOOK", 1.0)
     cluster = start()
     load = Load(cluster.url)
     async with load.app as app, working(app):

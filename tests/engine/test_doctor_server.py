@@ -40,7 +40,7 @@ async def test_a_server_that_may_lose_jobs_or_is_nearly_full_is_told(
 async def test_a_version_with_a_hole_is_a_warning_with_the_version_without_it_and_the_day_of_the_table() -> (
     None
 ):
-    told: Any = SimpleNamespace(info={"redis_version": "7.2.10"})
+    told: Any = SimpleNamespace(infos={"node": {"redis_version": "7.2.10"}})
     (finding,) = await holes.look(told)
     assert (finding.verdict, finding.code) == ("warn", "known-holes")
     assert f"(as of {holes.AS_OF})" in finding.said

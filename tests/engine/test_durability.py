@@ -78,6 +78,25 @@ async def test_without_a_replica_a_replicated_job_is_of_unknown_outcome(
         assert (await app.queue("q").counts()).waiting == 1, "it was sent again, and added once"
 
 
+async def test_what_no_replica_confirms_is_told_when_the_time_is_over_and_not_after_several(
+    own_server: Callable[..., Server],
+) -> None:
+    server = own_server(tcp=True)
+    url = f"{server.url},redis://127.0.0.1:1"
+    async with App(redis_url=url, enqueue_timeout=2) as app:
+        await app.enqueue("q", "t", 1)
+        start = time.monotonic()
+        waiting = asyncio.create_task(app.enqueue("q", "t", 2, durability="replica"))
+        await asyncio.sleep(0.3)
+        await asyncio.to_thread(server.kill)  # and it is sent again, to one without a replica
+        await asyncio.sleep(0.3)
+        await asyncio.to_thread(server.start)
+        with pytest.raises(OutcomeUnknown):
+            await waiting
+        assert time.monotonic() - start < 3
+
+
+@ON_ONE_SERVER
 async def test_with_a_replica_a_replicated_job_is_on_both(
     own_server: Callable[..., Server], server_kind: str
 ) -> None:

@@ -87,10 +87,11 @@ async def test_shared_limits_and_breakers_are_told_looked_at_and_steered_by_comm
         Call(("breaker", "close", "sms", "--group", "a", "--json")),
         Call(("breaker", "open", "sms", "--task", "t")),
         Call(("breaker", "open", "sms", "--task", "t", "--group", "a")),
+        Call(("shared", "get", "provides")),
     ]
     environment = {"STREAMQ_REDIS_URL": server_url, "STREAMQ_PREFIX": prefix}
     ends = await asyncio.to_thread(run_all, tmp_path, calls, **environment)
-    assert [end.code for end in ends] == [0, 2, 2, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 2, 2], [
+    assert [end.code for end in ends] == [0, 2, 2, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 2, 2, 3], [
         (end.code, end.err) for end in ends
     ]
     assert json.loads(ends[0].out)["limit"] == {"concurrency": 5, "rate": "100/s"}

@@ -15,6 +15,7 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -22,7 +23,7 @@ import streamq
 from streamq.cli.top import _lines
 
 from ..processes import without_settings
-from ..rig import ON_ONE_SERVER
+from ..rig import ON_ONE_SERVER, until
 
 ENTER, LEAVE = "\x1b[?1049h", "\x1b[?1049l"
 QUEUES = 60
@@ -104,6 +105,21 @@ async def test_every_size_is_filled_and_not_more_and_what_was_there_is_back(
         terminal.read_until(lambda: LEAVE in terminal.text)
         assert process.wait(30) == 130
     assert "\x1b[3J" not in terminal.text, "what the terminal keeps above is left alone"
+
+
+@ON_ONE_SERVER
+async def test_ctrl_z_leaves_the_terminal_as_it_was_until_it_goes_on(server_url: str, prefix: str) -> None:
+    with top(STREAMQ_REDIS_URL=server_url, STREAMQ_PREFIX=prefix) as (process, terminal):
+        terminal.read_until(lambda: bool(terminal.frames()))
+        process.send_signal(signal.SIGTSTP)
+        terminal.read_until(lambda: terminal.text.endswith(LEAVE))
+        await until(lambda: Path(f"/proc/{process.pid}/stat").read_text().split(") ")[1][0] == "T")
+        seen = len(terminal.frames())
+        process.send_signal(signal.SIGCONT)
+        terminal.read_until(lambda: len(terminal.frames()) > seen)
+        assert terminal.text.count(ENTER) == 2
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 130
 
 
 def test_what_was_there_is_back_after_an_error() -> None:

@@ -61,7 +61,7 @@ def test_a_script_uses_no_name_that_is_not_defined_where_it_stands(file: Path) -
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_only_what_adds_jobs_or_reports_is_refused_by_a_full_server(file: Path) -> None:
     adds = {"enqueue", "admit", "requeue", "clone", "claim_request", "tick", "schedule_put", "schedule_claim"}
-    adds |= {"records_put", "records_count", "report", "tally", "slow"}
+    adds |= {"records_put", "records_count", "report", "tally", "slow", "migrate_land"}
     assert ("allow-oom" in file.read_text()) == (file.stem not in adds)
 
 

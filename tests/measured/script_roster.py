@@ -108,7 +108,7 @@ def _beat(bench: Bench) -> None:
     links = bench.store.thread_links(WORKER)
     links.connect()
     try:
-        bench.store.workers.beat(links, _info())
+        bench.store.workers.beat(links, WORKER, _info().queues, seat_lasts=60.0)
     finally:
         links.close()
 
@@ -122,7 +122,7 @@ def _attend(bench: Bench, load: WorkerLoad) -> None:
     links = bench.store.thread_links(WORKER)
     links.connect()
     try:
-        bench.store.workers.attend(links, WORKER, load)
+        bench.store.workers.beat(links, WORKER, (), load=load)
     finally:
         links.close()
 

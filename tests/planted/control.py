@@ -94,7 +94,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "heartbeat: requests are not told",
-        "streamq/worker/heartbeat.py",
+        "streamq/worker/worker.py",
         "if beats.cancels:",
         "if False:",
         CANCEL + "test_a_request_whose_signal_is_lost_comes_with_the_next_beat",

@@ -61,8 +61,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a worker that is registered counts as one that is there",
         "streamq/store/workers.py",
-        "if alive.get(each.client_id) != each.name",
-        "if each.client_id in alive and alive.get(each.client_id) != each.name",
+        "frozenset(await self.gone(links, self._access.servers.of(queue), workers))",
+        "frozenset()",
         "tests/engine/test_why.py::"
         "test_a_worker_without_a_connection_counts_as_lost_where_the_server_lets_that_be_seen",
     ),
@@ -83,7 +83,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "what a beat says of pauses is not heard",
         "streamq/worker/steered.py",
-        "self._stale.update(steered, self._told)",
+        "self._stale.update(beats.steered, self._told.keys() & beats.counts.keys())",
         "pass",
         "tests/engine/test_steering_faults.py::test_a_pause_whose_signal_is_lost_is_known_by_the_beats",
     ),

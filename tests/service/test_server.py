@@ -71,4 +71,7 @@ async def test_a_server_that_tells_our_user_nothing_is_told_as_unknown(
         status, _, found = await service.get("/api/v1/server")
         names = ("eviction_policy", "persistence", "role", "clock_apart", "memory_hours")
         unknown = {**dict.fromkeys(names), "troubles": []}
-        assert (status, found) == (200, {"memory": 0, "memory_limit": 0, **unknown})
+        assert (status, found) == (
+            200,
+            {"memory": 0, "memory_limit": 0, "memory_of_all": 0, "nodes": 1, **unknown},
+        )

@@ -30,8 +30,8 @@ FROZEN = 5.0
 """Seconds after which a command is given up that is not answered, beside that."""
 SMALL = 0.25 if FAULTS == 1 else 0.0
 """Seconds within which 99 of 100 jobs may start whatever it was before: of a few hundred that figure says little."""
-CUT = 2.0
-"""Seconds."""
+CUT = 1.0 if FAULTS == 1 else 2.0
+"""Seconds for which a primary is cut off, and of the usual before a kill."""
 pytestmark = [ON_ONE_SERVER, pytest.mark.slow, pytest.mark.timeout(900)]
 Make = Callable[..., Storm]
 
@@ -71,7 +71,7 @@ async def test_a_primary_is_killed(cluster: Cluster, storm: Make, show: Show, du
             node = cluster.owner(f"{{{QUEUES[number % 3]}}}")
             others = set(QUEUES) - of(cluster, node)
             began = monotonic()
-            await asyncio.sleep(2)
+            await asyncio.sleep(CUT)
             killed = monotonic()
             await asyncio.to_thread(node.kill)
             if durability == "memory":

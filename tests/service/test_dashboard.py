@@ -19,6 +19,7 @@ from streamq_service.settings import ServiceSettings
 
 from streamq import App, Worker
 
+from ..rig import shared_keys
 from ..servers import Server
 from .conftest import Service
 
@@ -166,7 +167,7 @@ async def test_a_queue_that_is_gone_is_told_as_gone(
             frames = watcher.frames(60)
             assert b'"short-lived":{' in await anext(frames)
             with shared_server.client() as client:
-                client.srem(f"{prefix}:queues", "short-lived")
+                client.srem(shared_keys(prefix).queues, "short-lived")
             await feed.once()
             assert b'"short-lived":null' in await anext(frames)
         await feed.close()

@@ -7,10 +7,10 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-import redis
 from streamq_service.settings import ServiceSettings
 
 from ..rig import ON_ONE_SERVER
+from ..servers import Server
 from .conftest import Service, running, working
 from .test_messages import GOOD
 
@@ -25,7 +25,7 @@ async def erase(service: Service, **whom: str) -> Any:
 
 
 async def test_nothing_of_a_contact_is_left_and_all_of_the_others(
-    settings: Make, sandbox: Service, server_url: str, prefix: str
+    settings: Make, sandbox: Service, shared_server: Server, prefix: str
 ) -> None:
     given = settings(
         sms_api_url=sandbox.url, email_api_url=sandbox.url, ai_api_url="simulated", callback_private=True,
@@ -53,7 +53,7 @@ async def test_nothing_of_a_contact_is_left_and_all_of_the_others(
         status, _, said = await erase(service, workspaceId="66338", contactId=str(whose["contactId"]))
         assert (status, said) == (200, {"jobs": 6, "records": 2, "left": False})
         assert await service.jobs() == 1
-        with redis.Redis.from_url(server_url) as client:
+        with shared_server.client(decode_responses=False) as client:
             kept = [k for k in client.keys(f"{prefix}*") if "🎉".encode() in (client.dump(k) or b"")]
         assert kept == [], "no trail and no operation says whom it was about"
         assert (await erase(service, workspaceId="66338", contactId="c-8"))[2]["jobs"] == 1

@@ -13,14 +13,15 @@ from streamq_service.lately import Lately
 from streamq.model.keys import Keys
 
 from ..rig import ON_ONE_SERVER
+from ..servers import Server
 from .conftest import Service
 
 pytestmark = [pytest.mark.keeps_keys, ON_ONE_SERVER]
 
 
 @pytest.fixture
-def server(server_url: str) -> Iterator[Redis]:
-    with Redis.from_url(server_url) as server:
+def server(shared_server: Server) -> Iterator[Redis]:
+    with shared_server.client(decode_responses=False) as server:
         yield server
 
 

@@ -11,7 +11,6 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
-import redis
 from streamq_service.http import made_keys
 from streamq_service.http.auth import Scope
 from streamq_service.http.made_keys import Bucket, MadeKeys, check_open
@@ -20,7 +19,8 @@ from streamq_service.settings import ServiceSettings
 from streamq import ConfigurationError, Rate, UsageError
 
 from ..processes import without_settings
-from ..rig import ON_ONE_SERVER, until
+from ..rig import ON_ONE_SERVER, shared_keys, until
+from ..servers import Server
 from .conftest import Service
 from .test_messages import GOOD
 
@@ -68,10 +68,10 @@ async def test_the_first_key_closes_the_api_and_the_last_revocation_does_not_ope
 
 
 @ON_ONE_SERVER
-async def test_only_the_digest_of_a_key_is_kept(service: Service, server_url: str, prefix: str) -> None:
+async def test_only_the_digest_of_a_key_is_kept(service: Service, shared_server: Server, prefix: str) -> None:
     made, text = await MadeKeys(service.engine).create(Scope.ADMIN, name="boss")
     secret = text.rpartition("_")[2].encode()
-    with redis.Redis.from_url(server_url) as client:
+    with shared_server.client(decode_responses=False) as client:
         assert not [key for key in client.keys(f"{prefix}*") if secret in (client.dump(key) or b"")]
     (kept,) = await MadeKeys(service.engine).all()
     assert (kept.id, kept.name, kept.scope) == (made.id, "boss", Scope.ADMIN)
@@ -197,7 +197,7 @@ async def test_a_stream_ends_with_its_key_and_one_without_a_key_with_the_first_t
 
 
 @ON_ONE_SERVER
-async def test_the_commands_make_list_and_revoke(server_url: str, prefix: str) -> None:
+async def test_the_commands_make_list_and_revoke(server_url: str, shared_server: Server, prefix: str) -> None:
     environment = without_settings(STREAMQ_REDIS_URL=server_url, STREAMQ_PREFIX=prefix)
 
     async def said(*words: str) -> tuple[int, str]:
@@ -213,8 +213,8 @@ async def test_the_commands_make_list_and_revoke(server_url: str, prefix: str) -
     code, listed = await said("ls")
     assert (code, key_id in listed, "shop" in listed, text.strip() in listed) == (0, True, True, False)
     assert (await said("revoke", key_id, "--actor", "ada"))[0] == 0
-    with redis.Redis.from_url(server_url) as client:
-        acts = [fields[b"action"] for _, fields in client.xrange(f"{prefix}:trail")]
+    with shared_server.client(decode_responses=False) as client:
+        acts = [fields[b"action"] for _, fields in client.xrange(shared_keys(prefix).trail)]
     assert acts == [b"key.create", b"key.revoke"]
     assert (await said("revoke", key_id))[0] == 3
     assert (await said("create", "--expires", "never"))[0] != 0
@@ -222,7 +222,7 @@ async def test_the_commands_make_list_and_revoke(server_url: str, prefix: str) -
 
 @ON_ONE_SERVER
 async def test_ten_thousand_keys_that_are_tried_open_nothing_and_ask_the_queue_server_nothing(
-    service: Service, server_url: str, monkeypatch: pytest.MonkeyPatch
+    service: Service, shared_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, text = await MadeKeys(service.engine).create(Scope.READ)
     await known(service, text, 200)
@@ -231,7 +231,7 @@ async def test_ten_thousand_keys_that_are_tried_open_nothing_and_ask_the_queue_s
     stem = text.rsplit("_", 1)[0]
 
     def commands() -> int:
-        with redis.Redis.from_url(server_url) as client:
+        with shared_server.client(decode_responses=False) as client:
             return int(client.info("stats")["total_commands_processed"])
 
     before = commands()

@@ -11,7 +11,6 @@ from contextlib import AbstractAsyncContextManager
 
 import aiohttp
 import pytest
-import redis
 from streamq_service.app import ROUTES
 from streamq_service.http.auth import Keys, Scope
 from streamq_service.settings import ServiceSettings
@@ -141,7 +140,7 @@ def _has_its_marks(headers: Mapping[str, str]) -> None:
 @ON_ONE_SERVER
 async def test_looking_changes_nothing(service: Service, shared_server: Server) -> None:
     def all_keys() -> dict[bytes, bytes]:
-        with redis.Redis.from_url(shared_server.url) as client:
+        with shared_server.client(decode_responses=False) as client:
             return {key: client.dump(key) for key in client.scan_iter("*")}
 
     _, _, sent = await service.post("/api/schedule-sms", GOOD)

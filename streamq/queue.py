@@ -51,6 +51,8 @@ class Queue(Limited, Many):
 
     def __init__(self, name: str, client: Client) -> None:
         self.name, self._client = checked_queue(name), client
+        if client.is_open:  # else it is declared before, as tasks are
+            client.openings.here()  # raises where another event loop has opened the app
 
     def __repr__(self) -> str:
         return f"<Queue {self.name!r}>"

@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from streamq.model.masked import Masked as Masked
     from streamq.model.misplaced import MisplacedKey as MisplacedKey
     from streamq.model.operation import OperationRecord as OperationRecord
+    from streamq.model.partitions import Partitions as Partitions
     from streamq.model.pointers import json_pointer as json_pointer
     from streamq.model.preview import PlannedTime as PlannedTime
     from streamq.model.reports import Log as Log
@@ -115,6 +116,7 @@ if TYPE_CHECKING:
     from streamq.noun_errors import OperationError as OperationError
     from streamq.noun_errors import OperationNotFound as OperationNotFound
     from streamq.noun_errors import OperationTimeout as OperationTimeout
+    from streamq.noun_errors import PartitionsChanging as PartitionsChanging
     from streamq.noun_errors import QueueError as QueueError
     from streamq.noun_errors import QueueInUse as QueueInUse
     from streamq.noun_errors import QueueNotEmpty as QueueNotEmpty
@@ -192,6 +194,7 @@ _HOMES = {
     "model.served_task": ("ServedTask",),
     "model.shared_status": ("SharedStatus",),
     "shared": ("SharedLimit",),
+    "model.partitions": ("Partitions",),
     "model.job_record": ("Counted", "Counts", "Failure", "JobRecord", "Page", "SearchPage"),
     "model.backoff": ("Backoff",),
     "model.limit": ("Breaker", "Limit", "Rate"),
@@ -219,7 +222,7 @@ _HOMES = {
         "GroupFull", "InvalidFilter", "InvalidLimit", "InvalidProgress", "InvalidSchedule",
         "NotThere", "OperationConflict", "OperationEnded", "OperationError",
         "OperationNotFound", "OperationTimeout",
-        "QueueError", "QueueInUse", "QueueNotEmpty",
+        "PartitionsChanging", "QueueError", "QueueInUse", "QueueNotEmpty",
         "RecordConflict", "RecordError", "RecordsFull",
         "RequestReused", "RequestRunning", "ResultNotKept", "ScheduleConflict", "ScheduleNotFound",
         "TaskNotFound", "WindowNotKept", "WorkerNotFound", "WorkerStopping",

@@ -9,8 +9,8 @@ from typing import Any, Self, TypeVar, Unpack
 from streamq.declare import ScheduleDecorator, TaskDecorator
 from streamq.duties.scheduler import Scheduler
 from streamq.errors import ConfigurationError, UsageError
-from streamq.model.keys import NAME_FORM, is_name
 from streamq.model.limit import EVERY, GROUP, OF_GROUP, OF_QUEUE, OF_SHARED, QUEUE, Limit, wrong_limit
+from streamq.model.names import NAME_FORM, is_name
 from streamq.model.shown import as_given
 from streamq.options import wrong_queue
 from streamq.program import Program, no_lifespan

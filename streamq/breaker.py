@@ -11,10 +11,12 @@ from streamq.client.client import Client
 from streamq.durations import Duration
 from streamq.errors import UsageError
 from streamq.group import end_of
+from streamq.merging import one_breaker
 from streamq.model.breaker_status import BreakerStatus
 from streamq.model.limit import scope_of_group, scope_of_task
 from streamq.model.shown import as_given
 from streamq.options import line, wrong_task_name
+from streamq.partitioned import each
 
 
 class CircuitBreaker:
@@ -37,7 +39,11 @@ class CircuitBreaker:
 
     async def status(self) -> BreakerStatus:
         """Whether it is closed, open or half open, and how many attempts have failed of late."""
-        return await self._client.store.groups.breaker(self.queue, self.scope)
+        groups = self._client.store.groups
+        return one_breaker(await each(lambda name: groups.breaker(name, self.scope), await self._names()))
+
+    async def _names(self) -> tuple[str, ...]:
+        return await self._client.partition_names(self.queue)
 
     async def open(
         self, reason: str = "", *, until: Duration | datetime | None = None, by: str = ""
@@ -52,13 +58,16 @@ class CircuitBreaker:
                 "when the breaker opens, limit(breaker='50%/1m'), or use pause()"
             )
         said = line("reason", reason), line("by", by) or actor()
-        await groups.pause(self.queue, self.scope, *said, end_of(until))
+        ends = end_of(until)
+        for name in await self._names():
+            await groups.pause(name, self.scope, *said, ends)
         await self._note("open", by, reason=reason, until=None if until is None else str(until))
         return await self.status()
 
     async def close(self) -> bool:
         """Let its jobs start, and forget what has failed. Returns whether it was open."""
-        was_open = await self._client.store.groups.close_breaker(self.queue, self.scope)
+        groups = self._client.store.groups
+        was_open = any([await groups.close_breaker(name, self.scope) for name in await self._names()])
         if was_open:
             await self._note("close")
         return was_open

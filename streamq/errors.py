@@ -62,6 +62,7 @@ from difflib import get_close_matches
 from typing import Any, ClassVar
 
 from streamq.model.counted import counted
+from streamq.model.places import queue_of, shown_id
 from streamq.model.shown import as_given
 from streamq.tickets import Repeatable, Ticket
 
@@ -232,7 +233,7 @@ class JobNotFound(JobError):
     code = "job-not-found"
 
     def __init__(self, queue: str, job_id: str) -> None:
-        self.queue, self.job_id = queue, job_id
+        self.queue, self.job_id = queue, job_id = queue_of(queue), shown_id(queue, job_id)
         super().__init__(
             f"queue {queue!r} has no job {as_given(job_id)}: never enqueued, or past its retention"
         )

@@ -11,14 +11,17 @@ from streamq.audited import note
 from streamq.client.client import Client
 from streamq.durations import Duration
 from streamq.errors import UsageError
+from streamq.merging import one_group
 from streamq.model.clock import host_now
 from streamq.model.group_status import GroupStatus
 from streamq.model.limit import (
     EVERY,
+    NOT_TOLD,
     Breaker,
     Limit,
     Order,
     Rate,
+    Told,
     Unlimited,
     checked,
     scope_of_group,
@@ -26,7 +29,7 @@ from streamq.model.limit import (
 )
 from streamq.noun_errors import InvalidLimit
 from streamq.options import line
-from streamq.store.group import Told
+from streamq.partitioned import each
 from streamq.terms import moment
 from streamq.times import rfc3339
 
@@ -81,13 +84,16 @@ class Group:
         """
         self._refuse_every("paused")
         said = line("reason", reason), line("by", by) or actor()
-        await self._client.store.groups.pause(self.queue, self._scope, *said, end_of(until))
+        ends, groups = end_of(until), self._client.store.groups
+        for name in await self._names():
+            await groups.pause(name, self._scope, *said, ends)
         await self._note("group.pause", by, reason=reason, until=None if until is None else str(until))
 
     async def resume(self) -> bool:
         """End its pause. Returns whether there was one."""
         self._refuse_every("resumed")
-        was_paused = await self._client.store.groups.resume(self.queue, self._scope)
+        groups = self._client.store.groups
+        was_paused = any([await groups.resume(name, self._scope) for name in await self._names()])
         if was_paused:
             await self._note("group.resume")
         return was_paused
@@ -98,7 +104,12 @@ class Group:
         A group that nobody has used yet has nothing that waits.
         """
         self._refuse_every("looked at")
-        return await self._client.store.groups.status(self.queue, self.name)
+        groups = self._client.store.groups
+        return one_group(await each(lambda name: groups.status(name, self.name), await self._names()))
+
+    async def _names(self) -> tuple[str, ...]:
+        """The partitions of its queue: what is told of a group is told to all, as it may move."""
+        return await self._client.partition_names(self.queue)
 
     def _refuse_every(self, done: str) -> None:
         if self.name in EVERY:
@@ -122,8 +133,10 @@ async def tell(
     parts = {name: checked(name, value) for name, value in given.items() if value is not UNSAID}
     if not parts:
         raise InvalidLimit("limit", f"say what is limited: {', '.join(given)}")
-    told = await client.store.groups.limit(queue, scope, parts)
-    client.store.producers.plain.forget(queue)
+    told = NOT_TOLD
+    for name in reversed(await client.partition_names(queue)):
+        told = await client.store.groups.limit(name, scope, parts)
+        client.store.producers.plain.forget(name)
     said: dict[str, Any] = {name: "none" if value is None else str(value) for name, value in parts.items()}
     await note(client, queue, action, subject, **said)
     return told

@@ -12,6 +12,7 @@ from streamq.durations import Duration
 from streamq.model.events import Event
 from streamq.model.facts import Explanation
 from streamq.model.job_record import JobRecord
+from streamq.model.places import place_of
 from streamq.model.reports import Log
 from streamq.noun_errors import ResultNotKept
 from streamq.options import Priority
@@ -51,7 +52,7 @@ class Job(Generic[R]):
 
     async def status(self) -> JobRecord:
         """Everything known of the job now. Raises ``JobNotFound``."""
-        return await self._client.store.jobs.job(self.queue, self.id)
+        return await self._client.store.jobs.job(*place_of(self.queue, self.id))
 
     async def logs(self) -> Log:
         """What is kept of its log, oldest line first. Raises ``JobNotFound``."""

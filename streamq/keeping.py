@@ -22,14 +22,14 @@ async def keep(client: Client, queue: str, task: str | None, told: Mapping[str, 
             raise UsageError(problem)
     if not told:
         return
-    kept, store = kept_of(told), client.store.retention
+    kept, store, names = kept_of(told), client.store.retention, await client.partition_names(queue)
     if task is None:
         fields: dict[str, Any] = {name: field_of(name, getattr(kept, name)) for name in told}
     else:
         before = await store.told_of(queue, task)
         now = replace(before, **{name: getattr(kept, name) for name in told})
         fields = {TASK + task: b"" if now == UNSAID else written(now)}
-    if not await store.tell(queue, fields):
+    if not all([await store.tell(name, fields) for name in names]):
         raise UsageError(f"queue {queue!r} was told of as many tasks as may be: take some back")
     said: dict[str, Any] = {name: "default" if value is None else str(value) for name, value in told.items()}
     await note(client, queue, "queue.retention", task or "", **said)
@@ -41,18 +41,36 @@ async def remove(client: Client, queue: str, *, purge: bool) -> None:
         raise UsageError(
             f"purge={as_given(purge)} is not possible: use True to delete all that is in it, or False"
         )
-    store = client.store
-    serving = {info.name for info in await store.workers.listed() if queue in info.queues}
-    if serving := serving | {*await store.workers.named(queue)}:
+    store, names = client.store, await client.partition_names(queue)
+    serving = {info.name for info in await store.workers.listed() if not set(info.queues).isdisjoint(names)}
+    for name in names:
+        serving |= {*await store.workers.named(name)}
+    if serving:
         raise QueueInUse(queue, sorted(serving))
-    if purge:
-        await store.schedules.remove_all(queue)
-    in_the_way = await store.queues.remove(queue, purge=purge)
-    store.producers.forget_queue(queue)
-    await store.shared_limits.forget_queue(queue)
-    if in_the_way == "workers":  # one came meanwhile
-        raise QueueInUse(queue, await store.workers.named(queue))
-    if in_the_way:
-        counts = (await store.queues.counts(queue)).asdict()
-        raise QueueNotEmpty(queue, {**counts, "schedules": await store.schedules.count(queue)})
+    if not purge and len(names) > 1:  # none of them is removed where another cannot be
+        for name in names:
+            counts = (await store.queues.counts(name)).asdict()
+            _refuse(queue, {**counts, "schedules": await store.schedules.count(name)})
+    for name in names:
+        await _remove(client, queue, name, purge=purge)
     await note(client, queue, "queue.remove", is_gone=True, purge=purge or None)
+
+
+async def _remove(client: Client, queue: str, name: str, *, purge: bool) -> None:
+    """Remove one partition of it."""
+    store = client.store
+    if purge:
+        await store.schedules.remove_all(name)
+    in_the_way = await store.queues.remove(name, purge=purge)
+    store.producers.forget_queue(name)
+    await store.shared_limits.forget_queue(name)
+    if in_the_way == "workers":  # one came meanwhile
+        raise QueueInUse(queue, await store.workers.named(name))
+    if in_the_way:
+        counts = (await store.queues.counts(name)).asdict()
+        _refuse(queue, {**counts, "schedules": await store.schedules.count(name)}, always=True)
+
+
+def _refuse(queue: str, counts: Mapping[str, int], *, always: bool = False) -> None:
+    if always or any(counts.values()):
+        raise QueueNotEmpty(queue, counts)

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any, Final, Literal
 
 from streamq.audited import note
 from streamq.breaker import CircuitBreaker
-from streamq.client.client import Client
 from streamq.durations import Duration
 from streamq.errors import UsageError
 from streamq.group import UNSAID, Group, limit_queue
+from streamq.merging import groups_together, one_breaker
 from streamq.model.breaker_status import BreakerStatus
 from streamq.model.group_status import GroupStatus
-from streamq.model.limit import Breaker, Rate, Turns, Unlimited, scope_of_task
+from streamq.model.limit import NOT_TOLD, Breaker, Rate, Told, Turns, Unlimited, scope_of_task
+from streamq.model.partitions import shares
 from streamq.model.shown import as_given
 from streamq.options import wrong_task_name
-from streamq.store.group import NOT_TOLD, Told
+from streamq.partitioned import Partitioned
 
 PAGE_LIMIT: Final = 200
 """Jobs on a page at most, which are read in four round trips; and groups."""
 
 
-class Limited:
+class Limited(Partitioned):
     """The part of a queue that says how much of it may run."""
-
-    name: str
-    _client: Client
 
     async def limit(
         self, *, concurrency: int | Unlimited | None = UNSAID,
@@ -64,8 +63,11 @@ class Limited:
             raise UsageError(
                 f"max_waiting={as_given(max_waiting)} is not possible: use a whole number from 0 on, or None"
             )
-        changed = await self._client.store.steering.set_max_waiting(self.name, max_waiting)
-        self._client.store.producers.plain.forget(self.name)
+        names, changed = await self._names(), False
+        bounds = [None] * len(names) if max_waiting is None else shares(max_waiting, len(names))
+        for name, bound in zip(names, bounds, strict=True):
+            changed |= await self._client.store.steering.set_max_waiting(name, bound)
+            self._client.store.producers.plain.forget(name)
         if changed:
             await self._note("queue.limit", max_waiting="none" if max_waiting is None else max_waiting)
         return changed
@@ -82,7 +84,10 @@ class Limited:
 
     async def breakers(self) -> list[BreakerStatus]:
         """How the breakers are that are open, and those of which a limit of their own says when they open."""
-        return await self._client.store.groups.breakers(self.name)
+        found: dict[str, list[BreakerStatus]] = {}
+        for breaker in chain.from_iterable(await self._each(self._client.store.groups.breakers)):
+            found.setdefault(breaker.scope, []).append(breaker)
+        return [one_breaker(found[scope]) for scope in sorted(found)]
 
     # -- groups ---------------------------------------------------------------------------------------------
 
@@ -102,7 +107,10 @@ class Limited:
             raise UsageError(f"limit={as_given(limit)} is not a page size: use 1 to {PAGE_LIMIT}")
         if order not in ("busiest", "longest"):
             raise UsageError(f"order={as_given(order)} is not possible: use busiest or longest")
-        return await self._client.store.groups.listed(self.name, limit, longest=order == "longest")
+        groups, longest = self._client.store.groups, order == "longest"
+        return groups_together(
+            await self._each(lambda name: groups.listed(name, limit, longest=longest)), limit, longest=longest
+        )
 
     async def _note(self, action: str, subject: str = "", by: str = "", **details: Any) -> None:
         await note(self._client, self.name, action, subject, by, **details)

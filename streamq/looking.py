@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections import Counter
+from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 from streamq.audited import page
 from streamq.client.client import Client
 from streamq.durations import Duration
-from streamq.errors import Rejected, Unavailable, UsageError
+from streamq.errors import ConfigurationError, Rejected, Unavailable, UsageError
+from streamq.merging import by_queue, one_of
 from streamq.model.events import ENDS, TAILED, Told
 from streamq.model.failure_kinds import FailureKind
 from streamq.model.job_record import JobRecord
 from streamq.model.keys import APP_KEYS, QUEUE_KEYS
 from streamq.model.misplaced import MisplacedKey, misplaced
-from streamq.model.operation import OperationRecord, queue_of
+from streamq.model.operation import OperationRecord, queue_in
+from streamq.model.partitions import checked_count
+from streamq.model.places import place_of, queue_of
 from streamq.model.served_task import ServedTask
 from streamq.model.server_state import ServerState
 from streamq.model.shared_status import SharedStatus
 from streamq.model.shown import as_given
 from streamq.model.slow import SlowJobs
-from streamq.model.statistics import Overall, Statistics
+from streamq.model.statistics import Overall, Statistics, Sums
 from streamq.model.steering import Steering
 from streamq.model.totals import Totals, totals_of
 from streamq.model.trail import AuditPage
-from streamq.model.worker_info import WorkerInfo
+from streamq.model.worker_info import WorkerInfo, as_known
 from streamq.noun_errors import OperationNotFound, TaskNotFound
 from streamq.operation import Operation, checked
 from streamq.queue import Queue
@@ -45,9 +49,19 @@ class Looking:
     client: Client
     tasks: dict[str, Task[Any, Any]]
 
-    def queue(self, name: str) -> Queue:
-        """A queue to look at and to steer. Raises ``ConfigurationError`` for a bad name."""
-        return Queue(name, self.client)
+    def queue(self, name: str, *, partitions: int | None = None) -> Queue:
+        """A queue to look at and to steer. Raises ``ConfigurationError`` for a bad name.
+
+        ``partitions``, 1 to 64, declares that its jobs are spread over so many: where Redis knows of fewer, it has so
+        many from its first use on, for all processes; ``Queue.partition`` says otherwise at run time. Raises
+        ``ConfigurationError`` for another number, also than the one that was declared before.
+        """
+        queue, declared = Queue(name, self.client), self.client.partitions
+        if partitions is not None and declared.setdefault(name, checked_count(partitions)) != partitions:
+            raise ConfigurationError(
+                f"partitions={partitions} of queue {name!r} is not possible: it was declared with {declared[name]}"
+            )
+        return queue
 
     def records(self, name: str, *, limit: int = LIMIT) -> Records:
         """What a service remembers beside its jobs, at most ``limit`` entries. Raises ``ConfigurationError`` for a bad
@@ -70,7 +84,12 @@ class Looking:
 
     async def queues(self) -> list[str]:
         """The names of the queues: this app's and those that were ever used."""
-        return sorted({task.queue for task in self.tasks.values()} | await self.client.store.queues.names())
+        known = {queue_of(name) for name in await self.client.store.queues.names()}
+        return sorted({task.queue for task in self.tasks.values()} | known)
+
+    async def _names(self, queues: Iterable[str] | None = None) -> list[str]:
+        """The partitions of these queues, by default of all."""
+        return [*await self.client.partition_names(*(await self.queues() if queues is None else queues))]
 
     async def find(self, job_id: str) -> list[JobRecord]:
         """The jobs of an id, whatever their queue: none, or one as a rule.
@@ -80,7 +99,9 @@ class Looking:
         """
         if not isinstance(job_id, str):
             raise UsageError(f"{as_given(job_id)} is no id of a job: use a text, as job.id")
-        return await self.client.store.jobs.everywhere(await self.queues(), job_id)
+        calls = {place_of(queue, job_id) for queue in await self.queues()}
+        own_id = next(iter(calls))[1] if calls else job_id
+        return await self.client.store.jobs.everywhere(sorted(name for name, _ in calls), own_id)
 
     def tail(
         self, queues: Collection[str] | None = None, *, kinds: Collection[str] = TAILED,
@@ -95,14 +116,14 @@ class Looking:
         """
 
         async def names() -> Collection[str]:
-            there = await self.queues()
-            return there if queues is None else queues
+            return await self._names(queues)
 
         return self.client.tail(names, kinds, states)
 
     async def steering(self, queues: Sequence[str] | None = None) -> dict[str, Steering]:
         """What was told to each of these queues, by default all, in one round trip."""
-        return await self.client.store.steering.told_all(await self.queues() if queues is None else queues)
+        told = await self.client.store.steering.told_all(names := await self._names(queues))
+        return {queue: one_of(told[name] for name in of) for queue, of in by_queue(names).items()}
 
     async def audit(
         self, queue: str | None = None, *, limit: int = 50, cursor: str | None = None
@@ -123,9 +144,11 @@ class Looking:
         store = self.client.store.statistics
         asked = window(await store.now(), since, until, step)
         queues = await self.queues()
-        active = set(await store.active(queues, asked.hours))
+        active = by_queue(await store.active(await self._names(queues), asked.hours))
         return {
-            queue: await statistics_of(store, queue, asked) if queue in active else nothing_of(queue, asked)
+            queue: await statistics_of(store, active[queue], asked)
+            if queue in active
+            else nothing_of(queue, asked)
             for queue in queues
         }
 
@@ -140,14 +163,17 @@ class Looking:
         """
         store = self.client.store.statistics
         asked = window(await store.now(), since, until, step)
-        names = [name for name in await self.queues() if queues is None or name in queues]
-        return await overall_of(store, await store.active(names, asked.hours), asked)
+        names = await self._names([name for name in await self.queues() if queues is None or name in queues])
+        return await overall_of(store, by_queue(await store.active(names, asked.hours)), asked)
 
     async def totals(self) -> dict[str, Totals]:
         """What the attempts of each queue have come to since it is there, as counters that never fall: in one round
         trip to each server. They begin anew with a queue that was removed, or in which nothing ran for 90 days."""
-        found = await self.client.store.statistics.totals(await self.queues())
-        return {queue: totals_of(queue, sums) for queue, sums in found.items()}
+        found = await self.client.store.statistics.totals(await self._names())
+        whole: dict[str, Sums] = {}
+        for name, sums in found.items():
+            whole.setdefault(queue_of(name), Counter()).update(sums)
+        return {queue: totals_of(queue, sums) for queue, sums in whole.items()}
 
     async def slow(self, *, limit: int = 20) -> SlowJobs:
         """The jobs that run longest now, and those of the last hour that ran longest, ``limit`` (1 to 100) of each.
@@ -159,20 +185,21 @@ class Looking:
         """
         if type(limit) is not int or not 1 <= limit <= 100:
             raise UsageError(f"limit={as_given(limit)} is not possible: use 1 to 100")
-        store, names = self.client.store, await self.queues()
+        store, names = self.client.store, await self._names()
         if not self.client.settings.statistics:
-            return await kept_of(await self.workers(), [self.queue(name) for name in names], limit)
+            queues = [self.queue(name) for name in await self.queues()]
+            return await kept_of(await self.workers(), queues, limit)
         now = await store.statistics.now()
         active = await store.statistics.active(names, window(now, "1h", None, None).hours)
         return told_by(await self.workers(), await store.slow.of_the_hour(active, now * 1000), limit)
 
     async def operations(self) -> list[OperationRecord]:
         """The background operations of all queues, the latest first; those of more than a day ago are forgotten."""
-        return await self.client.store.operations.of_each(await self.queues())
+        return await self.client.store.operations.of_each(await self._names())
 
     def operation(self, operation_id: str) -> Operation:
         """The handle on a background operation. Raises ``OperationNotFound`` for what is no id of one."""
-        queue = queue_of(checked(operation_id))
+        queue = queue_in(checked(operation_id))
         if not queue:
             raise OperationNotFound("", operation_id)
         return Operation(operation_id, queue, self.client)
@@ -194,7 +221,10 @@ class Looking:
 
         Workers and schedulers are late by milliseconds: where there are such jobs, none of them runs.
         """
-        return await self.client.store.delayed.overdue(await self.queues() if queues is None else queues)
+        found: Counter[str] = Counter()
+        for name, count in (await self.client.store.delayed.overdue(await self._names(queues))).items():
+            found[queue_of(name)] += count
+        return dict(found)
 
     async def server(self) -> ServerState:
         """The server as it tells of itself, and of a cluster what is worst of any node: nothing where our user may not
@@ -208,7 +238,7 @@ class Looking:
         """
         store = self.client.store
         found = misplaced(store.shared.__dict__, APP_KEYS, await store.server.types(store.shared.__dict__))
-        for queue in await self.queues():
+        for queue in await self._names():
             keys = {name: store.keys(queue).__dict__[name] for name in QUEUE_KEYS}
             try:
                 found += misplaced(keys, QUEUE_KEYS, await store.server.types(keys, queue), queue)
@@ -242,7 +272,7 @@ class Looking:
 
     async def workers(self) -> list[WorkerInfo]:
         """The workers that are registered, with what they do now. A lost one stays until it is reclaimed."""
-        return await self.client.store.workers.with_loads()
+        return [as_known(info) for info in await self.client.store.workers.with_loads()]
 
     def worker(self, name: str) -> RemoteWorker:
         """One of them, wherever it runs, to look at and to steer."""

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from functools import partial
 from typing import Any
 
 from streamq.acting import actor
 from streamq.audited import note
 from streamq.bulk import UNSAID, Rate, bulk_of
-from streamq.client.client import Client
 from streamq.errors import UsageError
 from streamq.model.clock import monotonic
 from streamq.model.filter_text import narrowed
 from streamq.model.job_record import Counted
-from streamq.model.operation import Bulk, OperationRecord
+from streamq.model.operation import Bulk, OperationRecord, new_id
 from streamq.model.shown import as_given
 from streamq.model.states import PURGED, State
+from streamq.noun_errors import OperationConflict
 from streamq.operation import Operation, checked
 from streamq.options import line
+from streamq.partitioned import Partitioned
 
 
-class Many:
+class Many(Partitioned):
     """The part of a ``Queue`` that sets operations off."""
-
-    name: str
-    _client: Client
 
     async def purge(self, states: Iterable[State | str] = PURGED, *, by: str = "") -> Operation:
         """Delete the jobs of these states, by default of all but ``active``; there is no way back.
@@ -49,7 +46,11 @@ class Many:
                 f"jobs that are {as_given(strange[0])} cannot be purged: use any of {', '.join(PURGED)}"
             )
         wanted = [state for state in PURGED if state in asked]
-        begin = partial(self._client.store.operations.begin, self.name, kind, wanted)
+        operations = self._client.store.operations
+
+        async def begin(name: str, begun: str, total: int, by: str, _: int) -> None:
+            await operations.begin(name, begun, kind, wanted, total, by)
+
         return await self._set_off(kind, wanted, begin, by, {"states": [state.value for state in wanted]})
 
     async def retry_all(
@@ -91,32 +92,49 @@ class Many:
             raise UsageError(f"action={as_given(action)} is none: use {', '.join(UNSAID)}")
         bulk, store = bulk_of(action, text), self._client.store
         if bulk.whole:
-            counts = (await store.queues.counts(self.name)).asdict()
+            counts = await self._counts()
             return Counted(sum(counts[state] for state in bulk.states), 0, True)
         deadline, found = monotonic() + patience, list[Counted]()
         for state in bulk.states:
-            found.append(await store.search.count(self.name, narrowed(text, state, None), deadline))
+            for name in await self._names():
+                found.append(await store.search.count(name, narrowed(text, state, None), deadline))
         looked = sum(each.looked for each in found)
         return Counted(sum(each.count for each in found), looked, all(each.exact for each in found))
 
     async def _begin_bulk(self, bulk: Bulk, by: str) -> Operation:
-        begin = partial(self._client.store.operations.begin_bulk, self.name, bulk)
+        operations = self._client.store.operations
+
+        async def begin(name: str, begun: str, total: int, by: str, parts: int) -> None:
+            await operations.begin_bulk(name, begun, bulk.part_of(parts), total, by)
+
         return await self._set_off(bulk.kind, bulk.states, begin, by, {"filter": bulk.filter})
 
     async def _set_off(
-        self, kind: str, states: Iterable[State], begin: Callable[[int, str], Awaitable[str]], by: str,
-        told: dict[str, Any],
+        self, kind: str, states: Iterable[State], begin: Callable[[str, str, int, str, int], Awaitable[None]],
+        by: str, told: dict[str, Any],
     ) -> Operation:  # fmt: skip
         """Begin, with how many jobs there are in these states now and who asks for it, and note the act."""
-        counts = (await self._client.store.queues.counts(self.name)).asdict()
-        total = sum(counts[state] for state in states)
-        begun = await begin(total, line("by", by) or actor())
+        names, begun, who, total = await self._names(), new_id(self.name), line("by", by) or actor(), 0
+        states = list(states)
+        for name in names:
+            counts = (await self._client.store.queues.counts(name)).asdict()
+            total += (own := sum(counts[state] for state in states))
+            try:
+                await begin(name, begun, own, who, len(names))
+            except OperationConflict:  # none of its parts goes on alone
+                for before in names[: names.index(name)]:
+                    await self._client.store.operations.cancel(before, begun)
+                raise
         await note(self._client, self.name, f"queue.{kind}", begun, by, **told, total=total)
         return Operation(begun, self.name, self._client)
 
     async def operations(self) -> list[OperationRecord]:
         """The background operations of the queue, the latest first; those of more than a day ago are forgotten."""
-        return await self._client.store.operations.of_each([self.name])
+        return await self._client.store.operations.of_each(await self._names())
+
+    async def _counts(self) -> dict[str, int]:
+        found = await self._each(self._client.store.queues.counts)
+        return sum(found[1:], found[0]).asdict()
 
     def operation(self, operation_id: str) -> Operation:
         """The handle on an operation, by its id."""

@@ -127,6 +127,19 @@ class QueueNotEmpty(QueueError):
         )
 
 
+class PartitionsChanging(QueueError):
+    """The number of its partitions is being changed already: it ``was`` so many, and comes to ``count``."""
+
+    code = "partitions-changing"
+
+    def __init__(self, queue: str, was: int, count: int, wanted: int) -> None:
+        self.queue, self.was, self.count, self.wanted = queue, was, count, wanted
+        super().__init__(
+            f"queue {queue!r} is on its way from {was} to {counted(count, 'partition')}, and cannot be given {wanted} "
+            "meanwhile: wait until its groups have moved, which `streamq queue partitions` tells"
+        )
+
+
 class RecordError(StreamqError):
     """About an entry of records."""
 

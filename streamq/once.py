@@ -54,9 +54,7 @@ class Once:
         self._sent = True
         try:
             with self._client.sending(self._queue, (new,)) as (jobs, tell):
-                answer = await self._client.store.requests.send(
-                    self._queue, self._name, jobs[0], durability or self._client.settings.durability
-                )
+                answer = await self._client.send_once(self._queue, self._name, jobs[0], durability)
                 tell([answer])
         except OutcomeUnknown:
             raise

@@ -11,9 +11,10 @@ from streamq.client.client import Client
 from streamq.durations import Duration
 from streamq.errors import UsageError
 from streamq.model.clock import monotonic
-from streamq.model.operation import OperationRecord
+from streamq.model.operation import OperationRecord, as_one
 from streamq.model.shown import as_given
 from streamq.noun_errors import OperationEnded, OperationNotFound, OperationTimeout
+from streamq.partitioned import each
 from streamq.terms import patience
 
 LOOK = 0.2
@@ -41,20 +42,25 @@ class Operation:
 
     async def status(self) -> OperationRecord:
         """How far it is. Raises ``OperationNotFound`` when it ended more than a day ago."""
-        found = await self._client.store.operations.one(self.queue, self.id)
-        if found is None:
+        operations = self._client.store.operations
+        parts = await each(lambda name: operations.one(name, self.id), await self._names())
+        if not (found := [part for part in parts if part is not None]):
             raise OperationNotFound(self.queue, self.id)
-        return found
+        return as_one(found)
+
+    async def _names(self) -> tuple[str, ...]:
+        return await self._client.partition_names(self.queue)
 
     async def cancel(self) -> OperationRecord:
         """End it where it is; what it has done stays done. One that was cancelled already stays as it is.
 
         Raises as ``status``, and ``OperationEnded`` for one that has ended otherwise.
         """
-        before = await self._client.store.operations.cancel(self.queue, self.id)
-        if before not in ("", "running", "cancelled"):
-            raise OperationEnded(self.id, before)
-        if before == "running":
+        operations = self._client.store.operations
+        before = set(await each(lambda name: operations.cancel(name, self.id), await self._names()))
+        if (ended := before - {"", "running", "cancelled"}) and "running" not in before:
+            raise OperationEnded(self.id, min(ended))
+        if "running" in before:
             await note(self._client, self.queue, "operation.cancel", self.id)
         return await self.status()
 
@@ -91,7 +97,8 @@ class Operation:
                 if record.updated_at != before.updated_at:
                     since = monotonic()
                 continue
-            await self._client.store.operations.help(self.queue, self.id)
+            for name in await self._names():
+                await self._client.store.operations.help(name, self.id)
             await asyncio.sleep(YIELD * (monotonic() - began))
             record = await self.status()
         yield record

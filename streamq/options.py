@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, Final, Literal, TypedDict, get_args
 
 from streamq.durations import FORMS, LONGEST_WAIT, Duration, seconds_of
-from streamq.errors import ConfigurationError, UsageError, meant
+from streamq.errors import UsageError, meant
 from streamq.grouping import wrong_grouping
 from streamq.hooks import wrong_hook
 from streamq.model import due
@@ -22,9 +22,9 @@ from streamq.model.backoff import Backoff
 from streamq.model.clock import to_ms
 from streamq.model.durability import Durability
 from streamq.model.group import FORM, LONGEST, is_group, may_name_group
-from streamq.model.keys import Keys
 from streamq.model.lanes import NORMAL, PRIORITIES
 from streamq.model.limit import MOST, wrong_limit
+from streamq.model.names import NAME_FORM, is_name
 from streamq.model.retention import MOST as MOST_KEPT
 from streamq.model.retention import Kept
 from streamq.model.retries import MOST_ATTEMPTS, wrong_fail_on, wrong_retry_on
@@ -264,11 +264,7 @@ def wrong_task_name(name: Any, *, is_new: bool = True) -> str:
 
 def wrong_queue(queue: Any) -> str:
     """What is wrong with the name of a queue, as a sentence; empty when nothing is."""
-    try:
-        Keys("", queue)
-        return ""
-    except ConfigurationError as error:
-        return str(error)
+    return "" if is_name(queue) else f"{as_given(queue)} cannot name a queue: {NAME_FORM}"
 
 
 def _wrong_backoff(backoff: Any) -> str:

@@ -149,13 +149,14 @@ def _running(tracer: Tracer) -> Iterator[None]:
         yield
         return
     delivery = attempt.delivery
+    queue, job_id = delivery.known_as
     parent = traceparent_of(delivery.headers)
-    about = {
-        **SYSTEM, "messaging.operation.type": "process", "messaging.destination.name": delivery.queue,
-        "messaging.message.id": delivery.job_id, "streamq.task": delivery.task, "streamq.attempt": attempt.number,
+    about: dict[str, str | int] = {
+        **SYSTEM, "messaging.operation.type": "process", "messaging.destination.name": queue,
+        "messaging.message.id": job_id, "streamq.task": delivery.task, "streamq.attempt": attempt.number,
     }  # fmt: skip
     with tracer.start_as_current_span(
-        f"process {delivery.queue}", context=_CONTEXT.extract({"traceparent": parent} if parent else {}),
+        f"process {queue}", context=_CONTEXT.extract({"traceparent": parent} if parent else {}),
         kind=SpanKind.CONSUMER, attributes=about, record_exception=False, set_status_on_exception=False,
     ) as span:  # fmt: skip
         try:

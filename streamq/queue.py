@@ -16,6 +16,7 @@ from streamq.group import end_of
 from streamq.keeping import keep, remove
 from streamq.limited import PAGE_LIMIT, Limited
 from streamq.many import Many
+from streamq.merging import merged, one_of, searched, together
 from streamq.model import codec
 from streamq.model.cursors import invalid
 from streamq.model.events import Event
@@ -26,6 +27,7 @@ from streamq.model.filter_text import narrowed
 from streamq.model.group import is_group, tenant_of
 from streamq.model.job_record import Counts, JobRecord, Page, SearchPage
 from streamq.model.masked import MASK, masks_in
+from streamq.model.names import checked_queue
 from streamq.model.reports import Log
 from streamq.model.retention import Retention
 from streamq.model.shown import as_given
@@ -44,26 +46,27 @@ SOON: Final = "0"
 
 
 class Queue(Limited, Many):
-    """Made by ``app.queue(name)``. Every method raises ``Unavailable`` when the server cannot be reached."""
+    """Made by ``app.queue(name)``, and one whatever its partitions. Every method raises ``Unavailable`` when the server
+    cannot be reached."""
 
     def __init__(self, name: str, client: Client) -> None:
-        client.store.keys(name)  # raises for an invalid name
-        self.name, self._client = name, client
+        self.name, self._client = checked_queue(name), client
 
     def __repr__(self) -> str:
         return f"<Queue {self.name!r}>"
 
     async def counts(self) -> Counts:
         """How many jobs are in each state."""
-        return await self._client.store.queues.counts(self.name)
+        found = await self._each(self._client.store.queues.counts)
+        return sum(found[1:], found[0])
 
     async def get(self, job_id: str) -> JobRecord:
         """Everything known of a job. Raises ``JobNotFound``, and ``UsageError`` for an id that is no text."""
-        return await self._client.store.jobs.job(self.name, _text(job_id))
+        return await self._client.store.jobs.job(*self._place(job_id))
 
     async def logs(self, job_id: str) -> Log:
         """What is kept of a job's log, oldest line first. Raises ``JobNotFound``, also once the job is forgotten."""
-        log = await self._client.store.reports.log(self.name, _text(job_id))
+        log = await self._client.store.reports.log(*self._place(job_id))
         if not log.written:
             await self.get(job_id)
         return log
@@ -81,7 +84,8 @@ class Queue(Limited, Many):
             raise UsageError(
                 f"after={as_given(after)} is no number of a line: use 0 or the number of the last one"
             )
-        async with contextlib.aclosing(self._client.watch(self.name, _text(job_id), after)) as events:
+        self._place(job_id)
+        async with contextlib.aclosing(self._client.watch(self.name, job_id, after)) as events:
             async for event in events:
                 yield event
 
@@ -90,7 +94,7 @@ class Queue(Limited, Many):
 
         It looks three times at most, so what changes meanwhile may be told as it was or as it is.
         """
-        return explain(await self._client.store.explanations.facts(self.name, _text(job_id)))
+        return explain(await self._client.store.explanations.facts(*self._place(job_id)))
 
     async def jobs(self, state: State, *, limit: int = 50, cursor: str | None = None) -> Page:
         """A page of the jobs in ``state``: oldest first while they live, latest first when they are finished.
@@ -103,16 +107,20 @@ class Queue(Limited, Many):
         if not isinstance(cursor, str | None):
             raise invalid(cursor)
         if (state := _state(state)) is State.HELD:
-            found = await self._client.store.search.page(self.name, narrowed("", state, None), limit, cursor)
+            found = await self.search(state=state, limit=limit, cursor=cursor)
             return Page(found.items, found.next)
-        return await self._client.store.jobs.jobs(self.name, state, limit, cursor)
+        names = await self._names()
+        if len(names) == 1:
+            return await self._client.store.jobs.jobs(self.name, state, limit, cursor)
+        return await merged(self._client.store.jobs, names, state, limit, cursor)
 
     async def waiting_since(self) -> datetime | None:
         """When the first of the jobs that wait began to, by the server's clock; ``None`` where none waits.
 
         A job begins to wait when it could be taken: one that was delayed, or is retried, when that time was over.
         """
-        return await self._client.store.jobs.waiting_since(self.name)
+        found = await self._each(self._client.store.jobs.waiting_since)
+        return min((since for since in found if since is not None), default=None)
 
     async def search(
         self, text: str = "", *, state: State | None = None, task: str | None = None, limit: int = 50,
@@ -133,14 +141,14 @@ class Queue(Limited, Many):
             raise invalid(cursor)
         self._check_task(task)
         wanted = narrowed(text, None if state is None else _state(state), task)
-        return await self._client.store.search.page(self.name, wanted, limit, cursor)
+        return await searched(self._client.store.search, await self._names(), wanted, limit, cursor)
 
     async def failures(self) -> list[FailureKind]:
         """The kinds of jobs that failed alike, those with the most failed jobs first.
 
         To retry one: ``retry_all(f"fingerprint:{kind.fingerprint}")``.
         """
-        return await self._client.store.failures.kinds(self.name)
+        return together(await self._each(self._client.store.failures.kinds))
 
     async def retry(self, job_id: str, *, payload: Any = UNCHANGED) -> JobRecord:
         """A job that failed, was cancelled or has expired waits again, with all its attempts. Returns it as it waits.
@@ -153,13 +161,13 @@ class Queue(Limited, Many):
         """
         jobs = self._client.store.jobs
         if payload is UNCHANGED:
-            retried = await jobs.requeue(self.name, _text(job_id))
+            retried = await jobs.requeue(*self._place(job_id))
             await self._note("job.retry", job_id)
             return retried
         job = await self.get(job_id)
         encoded, headers = self._client.encode(job.task, payload)
         _refuse_masks(job, encoded)
-        made = await jobs.clone(self.name, job_id, encoded, headers or b"")
+        made = await jobs.clone(*self._place(job_id), encoded, headers or b"")
         await self._note("job.retry", job_id, cloned_as=made.id)
         return made
 
@@ -173,7 +181,7 @@ class Queue(Limited, Many):
         has ended otherwise.
         """
         said = line("reason", reason), line("by", by) or actor()
-        job = await self._client.store.jobs.cancel(self.name, _text(job_id), *said)
+        job = await self._client.store.jobs.cancel(*self._place(job_id), *said)
         await self._note("job.cancel", job_id, by, reason=reason)
         return job
 
@@ -228,7 +236,7 @@ class Queue(Limited, Many):
             raise UsageError(f"version={change.version!r} is not a version: use that of the job's record")
         if not change.actions:
             raise UsageError("say what to change: payload, priority, delay or at")
-        job = await self._client.store.jobs.change(self.name, _text(job_id), change)
+        job = await self._client.store.jobs.change(*self._place(job_id), change)
         promoted = change.actions == ("promote",)
         await self._note(
             f"job.{'promote' if promoted else 'change'}", job_id, what=[] if promoted else change.actions
@@ -237,7 +245,7 @@ class Queue(Limited, Many):
 
     async def delete(self, job_id: str) -> None:
         """Delete the record of a finished job. Raises ``JobNotFound``, and ``WrongState`` where it has not ended."""
-        await self._client.store.jobs.remove(self.name, _text(job_id))
+        await self._client.store.jobs.remove(*self._place(job_id))
         await self._note("job.delete", job_id)
 
     async def statistics(
@@ -256,23 +264,25 @@ class Queue(Limited, Many):
         _check_group(task, group, by_group=by_group)
         store = self._client.store.statistics
         asked = window(await store.now(), since, until, step)
+        names = await self._names()
         if group is not None:
-            return await groups_of(store, self.name, asked, group)
-        found = await statistics_of(store, self.name, asked, task)
+            return await groups_of(store, names, asked, group)
+        found = await statistics_of(store, names, asked, task)
         if by_group:
-            return replace(found, groups=(await groups_of(store, self.name, asked)).groups)
+            return replace(found, groups=(await groups_of(store, names, asked)).groups)
         return found
 
     # -- steering -------------------------------------------------------------------------------------------
 
     async def steering(self) -> Steering:
         """What was told to the queue: whether it is paused, which tasks in it are, and its bounds."""
-        return await self._client.store.steering.told(self.name)
+        return one_of(await self._each(self._client.store.steering.told))
 
     @property
     def is_known_plain(self) -> bool:
         """Whether nothing was told to it, as far as this process knows by its last enqueue there; asks nobody."""
-        return self.name in self._client.store.producers.plain
+        store = self._client.store
+        return self.name in store.producers.plain and self.name not in store.partitions
 
     async def pause(
         self, reason: str = "", *, until: Duration | datetime | None = None, task: str | None = None,
@@ -286,10 +296,13 @@ class Queue(Limited, Many):
         """
         self._check_task(task)
         ends = end_of(until)
-        await self._client.store.steering.pause(
-            self.name, task, line("reason", reason), line("by", by) or actor(), ends
+        said, steering = (
+            (line("reason", reason), line("by", by) or actor(), ends),
+            self._client.store.steering,
         )
-        self._client.store.producers.plain.forget(self.name)
+        for name in await self._names():
+            await steering.pause(name, task, *said)
+            self._client.store.producers.plain.forget(name)
         await self._note(
             "queue.pause", task or "", by, reason=reason, until=None if until is None else str(until)
         )
@@ -297,7 +310,8 @@ class Queue(Limited, Many):
     async def resume(self, *, task: str | None = None) -> bool:
         """End a pause of the queue, or of a ``task`` in it. Returns whether there was one."""
         self._check_task(task)
-        was_paused = await self._client.store.steering.resume(self.name, task)
+        steering = self._client.store.steering
+        was_paused = any(await self._each(lambda name: steering.resume(name, task)))
         if was_paused:
             await self._note("queue.resume", task or "")
         return was_paused
@@ -353,12 +367,6 @@ def _check_group(task: str | None, group: str | None, *, by_group: bool) -> None
         raise UsageError(
             f"group={as_given(group)} is not possible: groups are counted by tenant, the first level of a name"
         )
-
-
-def _text(job_id: str) -> str:
-    if not isinstance(job_id, str):
-        raise UsageError(f"{as_given(job_id)} is not the id of a job: give it as text, as job.id has it")
-    return job_id
 
 
 def _state(state: State) -> State:

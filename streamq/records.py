@@ -12,6 +12,7 @@ from streamq.durations import Duration, seconds_of
 from streamq.errors import UsageError
 from streamq.model import codec
 from streamq.model.clock import from_ms
+from streamq.model.names import checked_queue
 from streamq.model.shown import as_given
 from streamq.model.values import Unfit, write_untyped
 from streamq.noun_errors import RecordConflict, RecordsFull
@@ -55,7 +56,7 @@ class Records:
     """
 
     def __init__(self, name: str, client: Client, limit: int) -> None:
-        client.store.keys(name)  # raises for an invalid name
+        client.store.keys(checked_queue(name))  # raises also when the app is not open
         if type(limit) is not int or not 1 <= limit <= HIGHEST_LIMIT:
             raise UsageError(
                 f"limit={as_given(limit)} is not a number of entries: use 1 to {HIGHEST_LIMIT:,}"

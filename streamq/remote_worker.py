@@ -7,7 +7,7 @@ from typing import Any
 from streamq.audited import note
 from streamq.client.client import Client
 from streamq.model.shown import as_given
-from streamq.model.worker_info import WorkerInfo
+from streamq.model.worker_info import WorkerInfo, as_known
 from streamq.model.worker_load import QUIET, STOP
 from streamq.noun_errors import WorkerNotFound, WorkerStopping
 
@@ -26,7 +26,7 @@ class RemoteWorker:
 
     async def status(self) -> WorkerInfo:
         """What it says of itself, and what it does now."""
-        found = await self._client.store.workers.with_loads()
+        found = [as_known(worker) for worker in await self._client.store.workers.with_loads()]
         for worker in found:
             if worker.name == self.name:
                 return worker

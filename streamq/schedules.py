@@ -14,10 +14,11 @@ from streamq.errors import StreamqError, UsageError
 from streamq.job import Job
 from streamq.model.calendars import WITHIN, YEARS
 from streamq.model.clock import host_now, to_ms
-from streamq.model.keys import is_name
+from streamq.model.names import is_name
+from streamq.model.places import anchor, home, partition, queue_of, shown_id
 from streamq.model.preview import PlannedTime, preview
 from streamq.model.schedule import Plan, Schedule
-from streamq.model.schedule_record import ScheduleRecord, written_pause
+from streamq.model.schedule_record import ScheduleRecord, as_known, written_pause
 from streamq.model.shown import as_given
 from streamq.noun_errors import ScheduleConflict, ScheduleNotFound, full
 from streamq.options import Option, line
@@ -105,14 +106,14 @@ class Schedules:
     async def _judged(self, found: Sequence[ScheduleRecord]) -> Sequence[ScheduleRecord]:
         """With the mark of those that were declared in code, and that no worker of their queue declares any more."""
         if not any(each.schedule.source == "code" for each in found):
-            return found
+            return [as_known(each) for each in found]
         workers = await self._client.store.workers.listed()
         declared = {*self._declared, *(name for worker in workers for name in worker.schedules)}
         served = {queue for worker in workers for queue in worker.queues}
         return [
-            replace(each, orphaned=True)
+            as_known(replace(each, orphaned=True))
             if each.schedule.source == "code" and each.name not in declared and each.schedule.queue in served
-            else each
+            else as_known(each)
             for each in found
         ]
 
@@ -183,18 +184,29 @@ class Schedules:
         _check(version)
         for _ in range(TRIES):
             place, found = await self._find(schedule.name)
+            schedule = await self._placed(schedule, found)
             if version is not None and version != (found.version if found else 0):
                 is_at = f"it is at version {found.version}" if found else "there is none"
                 raise ScheduleConflict(schedule.name, f"{is_at}, not at version {version}")
             await self._check_source(schedule, found)
             if found is not None and found.schedule.equals(schedule):
-                return found
+                return as_known(found)
             moves = found is not None and found.schedule.queue != schedule.queue
             if await (
                 self._left(schedule, found) if found and moves else self._written(schedule, place, found)
             ):
                 return await self.get(schedule.name)
         raise ScheduleConflict(schedule.name, "others change it at this moment: try again")
+
+    async def _placed(self, schedule: Schedule, found: ScheduleRecord | None) -> Schedule:
+        """The schedule in one partition of its queue: where it is, else where the jobs of its group are at home."""
+        queue = queue_of(schedule.queue)
+        its = await self._client.partitions_of(queue)
+        if found is not None and queue_of(found.schedule.queue) == queue:
+            return replace(schedule, queue=found.schedule.queue)
+        by = anchor(schedule.group or "", schedule.name)
+        count = its.was if schedule.group and its.phase == "moving" else its.count
+        return replace(schedule, queue=partition(queue, home(by, count)))
 
     async def _check_source(self, schedule: Schedule, found: ScheduleRecord | None) -> None:
         if found is None or found.schedule.source == schedule.source:
@@ -248,7 +260,7 @@ class Schedules:
         except _Unreadable:
             await self._store.remove(queue or "", name, None)
         await self._store.forget(name)
-        await self._note(queue or "", "remove", name)
+        await self._note(queue_of(queue or ""), "remove", name)
 
     async def pause(self, name: str, *, reason: str = "") -> ScheduleRecord:
         """No run until it is resumed. ``reason`` is one line of up to 500 characters. Raises ``ScheduleNotFound``."""
@@ -300,12 +312,13 @@ class Schedules:
                     name, f"the job of the run before, {found.last_job}, is not at its end"
                 )
             if ticked.said == FULL:
-                raise full(of.queue, ticked.job)
+                raise full(queue_of(of.queue), ticked.job)
             if ticked.said == STALE:
                 return False
             known = self._tasks.get(of.task)
             parse = known.parse_result if known else None
-            jobs.append(Job(ticked.job, of.queue, of.task, self._client, parse))
+            job_id = shown_id(of.queue, ticked.job)
+            jobs.append(Job(job_id, queue_of(of.queue), of.task, self._client, parse))
             return True
 
         await self._changed(name, run)

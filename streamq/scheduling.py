@@ -17,7 +17,7 @@ from streamq.errors import FieldError, InvalidPayload, UsageError
 from streamq.model.calendars import Calendar
 from streamq.model.cron import LONGEST
 from streamq.model.headers import parse_headers
-from streamq.model.keys import NAME_FORM, is_name
+from streamq.model.names import NAME_FORM, is_name
 from streamq.model.schedule import WHEN, Misfire, Overlap, Schedule, Source, problems
 from streamq.model.shown import as_given
 from streamq.noun_errors import InvalidSchedule

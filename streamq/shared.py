@@ -10,8 +10,8 @@ from streamq.audited import note
 from streamq.client.client import Client
 from streamq.durations import Duration
 from streamq.group import UNSAID, end_of
-from streamq.model.keys import NAME_FORM, is_name
 from streamq.model.limit import Limit, Rate, Unlimited, checked
+from streamq.model.names import NAME_FORM, is_name
 from streamq.model.shared_status import SharedStatus
 from streamq.model.shown import as_given
 from streamq.noun_errors import InvalidLimit

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from streamq.durations import Duration, seconds_of
@@ -139,17 +140,17 @@ def _chosen(now: int, begin: int, end: int) -> int:
 
 
 async def statistics_of(
-    store: StatisticsStore, queue: str, asked: Window, task: str | None = None
+    store: StatisticsStore, names: Sequence[str], asked: Window, task: str | None = None
 ) -> Statistics:
-    """What is kept of the window, added up."""
-    return (await _added(store, queue, asked, task)).up(queue, task)
+    """What is kept of the window, added up over the partitions of a queue."""
+    return (await _added(store, names, asked, task)).up(names[0], task)
 
 
 async def groups_of(
-    store: StatisticsStore, queue: str, asked: Window, group: str | None = None
+    store: StatisticsStore, names: Sequence[str], asked: Window, group: str | None = None
 ) -> Statistics:
     """The same of the jobs that have a group, by group; or of one group alone."""
-    found = (await _added(store, queue, asked, group, of_groups=True)).up(queue)
+    found = (await _added(store, names, asked, group, of_groups=True)).up(names[0])
     return replace(found, group=group, tasks={}, groups=found.tasks)
 
 
@@ -158,22 +159,40 @@ def nothing_of(queue: str, asked: Window) -> Statistics:
     return Added(asked).up(queue)
 
 
-async def overall_of(store: StatisticsStore, queues: Sequence[str], asked: Window) -> Overall:
-    """The same of all queues together."""
+async def overall_of(store: StatisticsStore, queues: Mapping[str, Sequence[str]], asked: Window) -> Overall:
+    """The same of all queues together, each with its partitions."""
     together = Together(asked)
-    for queue in queues:
-        together.add(queue, await _added(store, queue, asked))
+    for queue, names in queues.items():
+        together.add(queue, await _added(store, names, asked))
     return together.up()
 
 
 async def _added(
-    store: StatisticsStore, queue: str, asked: Window, task: str | None = None, *, of_groups: bool = False
-) -> Added:
+    store: StatisticsStore, names: Sequence[str], asked: Window, task: str | None = None, *,
+    of_groups: bool = False,
+) -> Added:  # fmt: skip
     added, numbers = Added(asked), asked.numbers
     for start in range(0, len(numbers), READ_AT_ONCE):
         some = numbers[start : start + READ_AT_ONCE]
-        added.add(await store.kept(queue, asked.unit, some, task, of_groups=of_groups))
+        kept = [await store.kept(name, asked.unit, some, task, of_groups=of_groups) for name in names]
+        added.add(kept[0] if len(kept) == 1 else at_a_time(kept))
     return added
+
+
+def at_a_time(of_each: Sequence[Sequence[Kept]]) -> list[Kept]:
+    """What is kept of each minute or hour of several, so that those who waited at one time are added up."""
+    alike: dict[int, list[Kept]] = {}
+    for kept in chain.from_iterable(of_each):
+        alike.setdefault(kept.number, []).append(kept)
+    found = []
+    for number, those in alike.items():
+        tasks: dict[str, Sums] = {}
+        for each in those:
+            for name, more in each.tasks.items():
+                tasks.setdefault(name, Counter()).update(more)
+        waiting = [each.waiting for each in those if each.waiting is not None]
+        found.append(Kept(number, tasks, sum(waiting) if waiting else None))
+    return found
 
 
 class Added:

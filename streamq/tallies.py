@@ -15,6 +15,7 @@ from streamq.client.client import Client
 from streamq.durations import Duration
 from streamq.errors import UsageError
 from streamq.model.clock import from_ms
+from streamq.model.names import checked_queue
 from streamq.model.shown import as_given
 from streamq.model.statistics import NAME, OTHERS, Spread, Sums, bucket_of, spread_of
 from streamq.statistics import Window, window
@@ -70,7 +71,7 @@ class Tallies:
     """
 
     def __init__(self, name: str, client: Client) -> None:
-        client.store.keys(name)  # raises for an invalid name
+        client.store.keys(checked_queue(name))  # raises also when the app is not open
         self.name, self._client, self._process = name, client, secrets.token_hex(8)
         self._sending = asyncio.Lock()
         self._counted: dict[str, Sums] = {}

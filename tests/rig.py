@@ -19,7 +19,7 @@ from streamq.model.keys import APP_KEYS, GROUP, QUEUE_KEYS, TOGETHER, Key, Keys
 from streamq.model.outcomes import COMPLETED, FAILED, MARKS
 from streamq.redis.links import Links
 from streamq.redis.thread_link import ThreadLink
-from streamq.store.producers import Batch
+from streamq.store.batch import Batch
 from streamq.store.store import Store
 
 from .servers import KINDS, Server
@@ -34,7 +34,7 @@ QUICK: dict[str, Any] = {"shutdown_grace": 2.0, "beat": 0.5, "lease": 2.0, "enqu
 def _known(table: Mapping[str, Key]) -> str:
     """The ends of the names of keys; a word in capitals stands for any."""
     return "|".join(
-        re.sub("[A-Z]+", "[0-9a-z:*-]+", key.end.replace("{shared limits}:", "(?:{shared limits}:)?"))
+        re.sub("[A-Z]+", "[0-9a-z:*#-]+", key.end.replace("{shared limits}:", "(?:{shared limits}:)?"))
         for key in table.values()
         if key.type != "channel"
     )

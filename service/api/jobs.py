@@ -110,7 +110,7 @@ class JobsQuery(Request):
     group: KnownGroup = None
     q: Annotated[str | None, Field(max_length=2_000)] = None
     limit: Annotated[int, Field(ge=1, le=200), WHOLE] = 50
-    cursor: str | None = Field(default=None, max_length=200)
+    cursor: str | None = Field(default=None, max_length=4_000)
 
 
 # -- what is answered --------------------------------------------------------------------------------------------

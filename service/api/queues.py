@@ -9,7 +9,7 @@ from typing import Any, Final
 from aiohttp import web
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
-from streamq import App, Counts, Queue, Steering
+from streamq import App, Counts, Partitions, Queue, Steering
 
 from ..http.auth import Scope
 from ..http.failures import OUTAGES
@@ -48,6 +48,17 @@ class RetentionDocument(KeptDocument):
     tasks: dict[str, KeptDocument]
 
 
+class PartitionsDocument(TypedDict):
+    """Over how many partitions new jobs are spread, and how many may have some; a change is `closing`, `moving` or
+    `settled`, and was `told` by an operator."""
+
+    count: int
+    reach: int
+    was: int
+    phase: str
+    told: bool
+
+
 class Described(TypedDict):
     """A queue: how many jobs it holds in each state, its pauses, and how many jobs may wait at most. Where delayed jobs
     are `overdue`, due more than 10 seconds ago, nobody makes them wait: no worker and no scheduler runs."""
@@ -59,6 +70,7 @@ class Described(TypedDict):
     paused_tasks: dict[str, PauseDocument]
     max_waiting: int | None
     retention: RetentionDocument
+    partitions: PartitionsDocument
 
 
 class Queues(TypedDict):
@@ -73,10 +85,11 @@ async def index(site: Site, _asked: Asked[None, None]) -> dict[str, Any]:
     names = await engine.queues()
     counts = await asyncio.gather(*(engine.queue(name).counts() for name in names))
     told, overdue = await engine.steering(names), await engine.overdue(names)
+    parts = [await engine.queue(name).partitions() for name in names]
     return {
         "data": [
-            _document(name, count, told[name], overdue.get(name, 0))
-            for name, count in zip(names, counts, strict=True)
+            _document(name, count, told[name], overdue.get(name, 0), its)
+            for name, count, its in zip(names, counts, parts, strict=True)
         ]
     }
 
@@ -106,11 +119,14 @@ async def described(engine: App, name: str) -> dict[str, Any]:
     """A queue as it is now."""
     queue = engine.queue(name)
     overdue = await engine.overdue([name])
-    return _document(name, await queue.counts(), await queue.steering(), overdue.get(name, 0))
+    its = await queue.partitions()
+    return _document(name, await queue.counts(), await queue.steering(), overdue.get(name, 0), its)
 
 
-def _document(name: str, counts: Counts, told: Steering, overdue: int) -> dict[str, Any]:
-    return {"name": name, "counts": counts.asdict(), "overdue": overdue, **told.asdict()}
+def _document(name: str, counts: Counts, told: Steering, overdue: int, its: Partitions) -> dict[str, Any]:
+    return {
+        "name": name, "counts": counts.asdict(), "overdue": overdue, **told.asdict(), "partitions": its.asdict(),
+    }  # fmt: skip
 
 
 ROUTES: Final = (

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
-from streamq import KEEPING, OPTIONS, InvalidLimit, QueueInUse, QueueNotEmpty, UsageError
+from streamq import KEEPING, OPTIONS, InvalidLimit, PartitionsChanging, QueueInUse, QueueNotEmpty, UsageError
 
 from ..http.auth import Scope
 from ..http.failures import OF_ENGINE, OUTAGES
@@ -55,7 +55,7 @@ class QueueRequest(Request):
     """What is to change in a queue; what is left out stays. ``max_waiting`` null lets any number of jobs wait.
 
     ``concurrency`` and ``rate`` (such as ``100/s``) limit it as code does not: null goes back to what code says, and
-    ``unlimited`` lifts that.
+    ``unlimited`` lifts that. ``partitions`` is over how many its jobs are spread, 1 to 64.
     """
 
     paused: bool | None = None
@@ -66,6 +66,7 @@ class QueueRequest(Request):
     concurrency: Most = None
     rate: str | None = None
     retention: RetentionRequest | None = None
+    partitions: int | None = None
 
     @field_validator("reason", "until", "by")
     @classmethod
@@ -86,6 +87,8 @@ async def change(site: Site, asked: Asked[None, QueueRequest]) -> dict[str, Any]
     if body.retention is not None:
         told = body.retention.model_dump(include=body.retention.model_fields_set - {"task"})
         await queue.keep(task=body.retention.task, **told)
+    if body.partitions is not None:
+        await queue.partition(body.partitions)
     if body.paused:
         await queue.pause(body.reason or "", until=body.until, by=body.by or "")
     elif body.paused is False:
@@ -135,8 +138,8 @@ _PROBLEMS: Final = (QUEUE_NOT_FOUND, OF_ENGINE[UsageError], *OUTAGES)
 ROUTES: Final = (
     Route(
         method="PATCH", path=_QUEUE, handler=change, scope=Scope.ADMIN, body=QueueRequest,
-        summary="pause or resume a queue, bound how many jobs may wait, and say how many records are kept",
-        answers=_STEERED, problems=(*_PROBLEMS, OF_ENGINE[InvalidLimit]),
+        summary="pause or resume a queue, bound how many jobs may wait, say how many records are kept, and part it",
+        answers=_STEERED, problems=(*_PROBLEMS, OF_ENGINE[InvalidLimit], OF_ENGINE[PartitionsChanging]),
     ),
     Route(
         method="DELETE", path=_QUEUE, handler=remove, scope=Scope.ADMIN, query=Removal, any_type=True,

@@ -27,6 +27,7 @@ from streamq import (
     OperationNotFound,
     OutcomeUnknown,
     OutOfMemory,
+    PartitionsChanging,
     PayloadTooLarge,
     QueueFull,
     QueueInUse,
@@ -116,6 +117,9 @@ OF_ENGINE: Final[dict[type[StreamqError], ProblemType]] = {
     ),
     QueueFull: ProblemType(
         429, QueueFull.code, "as many jobs wait in the queue as may: `waiting` of `bound`"
+    ),
+    PartitionsChanging: ProblemType(
+        409, PartitionsChanging.code, "the partitions of the queue are on their way from `was` to `count`"
     ),
     QueueInUse: ProblemType(409, QueueInUse.code, "the queue is served by `workers`"),
     QueueNotEmpty: ProblemType(
@@ -251,6 +255,7 @@ _TOLD: Final[dict[type[StreamqError], dict[str, str]]] = {
     KeyInUse: {"state": "state", "allowed": "allowed", "key": "key", "other": "other"},
     WrongState: {"state": "state", "allowed": "allowed"},
     VersionConflict: {"version": "version"},
+    PartitionsChanging: {"was": "was", "count": "count"},
     QueueInUse: {"workers": "workers"},
     QueueNotEmpty: {"counts": "counts"},
     InvalidLimit: {"part": "part"},

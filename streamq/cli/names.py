@@ -13,7 +13,7 @@ from click.shell_completion import CompletionItem
 import streamq
 from streamq.cli.outlet import complain
 from streamq.errors import meant
-from streamq.model.keys import NAME_FORM, is_name
+from streamq.model.names import NAME_FORM, is_name
 from streamq.model.shown import as_given, shown
 
 PATIENCE: Final = 2.0

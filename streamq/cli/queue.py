@@ -60,8 +60,9 @@ def _on(
         limits = {
             scope: {"code": each.code.asdict(), "told": each.told.asdict()} for scope, each in said.items()
         }
-        told = (await of.steering()).asdict()
-        return {"queue": name, "counts": (await of.counts()).asdict(), **told, "limits": limits}
+        told, partitions = (await of.steering()).asdict(), (await of.partitions()).asdict()
+        counts = (await of.counts()).asdict()
+        return {"queue": name, "counts": counts, **told, "limits": limits, "partitions": partitions}
 
     _show(with_app(options, acted), as_json=as_json)
 
@@ -80,6 +81,7 @@ def _show(said: dict[str, Any], *, as_json: bool) -> None:
     }
     rows = {
         "queue": said["queue"], **said["counts"], "max waiting": said["max_waiting"],
+        "partitions": _partitions(said["partitions"]),
         **{name: _pause(pause) for name, pause in pauses.items() if pause}, **_kept("keeps", said["retention"]),
         **{f"limit of {scope}": _limit(limit) for scope, limit in said["limits"].items()},
     }  # fmt: skip
@@ -97,6 +99,15 @@ def _kept(what: str, said: dict[str, Any]) -> dict[str, str]:
     for name, kept in tasks.items():
         lines |= _kept(f"{what} of task {name}", kept)
     return lines
+
+
+def _partitions(said: dict[str, Any]) -> str | None:
+    """How many partitions, and what becomes of a change; nothing of a queue that has one."""
+    if said["phase"] != "settled":
+        return f"{said['count']}, from {said['was']}: groups and keys are on their way ({said['phase']})"
+    if said["reach"] > said["count"]:
+        return f"{said['count']}; {said['reach'] - said['count']} more are drained"
+    return str(said["count"]) if said["count"] > 1 else None
 
 
 def _limit(limit: dict[str, Any]) -> str:
@@ -242,6 +253,28 @@ def retention(name: str, task: str | None, as_json: bool, **options: Any) -> Non
     async def act(of: streamq.Queue) -> None:
         if told:
             await of.keep(task=task, **told)
+
+    _on(name, options, act, as_json=as_json)
+
+
+@queue.command()
+@click.argument("name", type=QUEUE)
+@click.argument("count", type=int, required=False)
+@by_actor
+@server
+@as_json
+def partition(name: str, count: int | None, as_json: bool, **options: Any) -> None:
+    """Say over how many partitions the jobs of a queue are spread, 1 to 64; without a number, show it.
+
+    \b
+    Examples:
+      streamq queue partition sms 16
+      streamq queue partition sms
+    """
+
+    async def act(of: streamq.Queue) -> None:
+        if count is not None:
+            await of.partition(count)
 
     _on(name, options, act, as_json=as_json)
 

@@ -6,20 +6,23 @@ It knows no handler: tasks, contexts, workers and the app stand on it.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from typing import Any
 
 from streamq.client.opening import Opening, Openings
-from streamq.client.outbox import Outbox
 from streamq.client.tailing import Tail
 from streamq.model import codec
 from streamq.model.envelope import New
 from streamq.model.events import Event, Told
 from streamq.model.job_record import JobRecord
 from streamq.model.limit import Limit
+from streamq.model.partitions import Partitions
+from streamq.model.places import place_of
 from streamq.settings import Durability, Settings
+from streamq.store.batch import Stale
 from streamq.store.store import Store
 
+Put = Callable[[str, Sequence[New], Durability], Awaitable[list[str]]]
 Sending = AbstractContextManager[tuple[list[New], Callable[[list[str]], None]]]
 """The jobs to send, and whom to tell what they were answered."""
 
@@ -48,7 +51,9 @@ class Client:
         """The shared limits that code declares, by name."""
         self.around_sends: Callable[[str, Sequence[New]], Sending] | None = None
         """What each sending is within, where the program is traced: it may change the headers of the jobs."""
-        self.openings = Openings(lambda: Opening.of(self.settings, known))
+        self.partitions: dict[str, int] = {}
+        """The numbers of partitions that code declares, by queue."""
+        self.openings = Openings(lambda: Opening.of(self.settings, known, self.partitions))
 
     @property
     def is_open(self) -> bool:
@@ -62,18 +67,28 @@ class Client:
 
     def send(self, queue: str, jobs: Sequence[New], durability: Durability | None) -> Awaitable[list[str]]:
         """Send jobs, no more than one call takes, and return their ids. Raises what ``Outbox.put`` does."""
-        outbox = self.openings.here().outbox(queue)
+        opening = self.openings.here()
+        outbox = opening.outbox(queue)
+        put = opening.spread.send if opening.spread.has(queue) else outbox.put
         if self.around_sends is not None:
-            return self._sent(self.around_sends(queue, jobs), outbox, queue, durability)
-        return outbox.put(queue, jobs, durability or self.settings.durability)
+            return self._sent(self.around_sends(queue, jobs), put, queue, durability)
+        return put(queue, jobs, durability or self.settings.durability)
 
-    async def _sent(
-        self, around: Sending, outbox: Outbox, queue: str, durability: Durability | None
-    ) -> list[str]:
+    async def _sent(self, around: Sending, put: Put, queue: str, durability: Durability | None) -> list[str]:
         with around as (jobs, tell):
-            ids = await outbox.put(queue, jobs, durability or self.settings.durability)
+            ids = await put(queue, jobs, durability or self.settings.durability)
             tell(ids)
             return ids
+
+    async def send_once(self, queue: str, request: str, job: New, durability: Durability | None) -> str:
+        """Send the job of a request, or answer how it was added before."""
+        spread, durable = self.openings.here().spread, durability or self.settings.durability
+        if not spread.has(queue):
+            try:
+                return await self.store.requests.send(queue, request, job, durable)
+            except Stale:
+                await self.store.partition.settled_or_moving(queue)
+        return await spread.send_once(queue, request, job, durable)
 
     def sending(self, queue: str, jobs: Sequence[New]) -> Sending:
         """What stands around the sending of these jobs, for who sends them another way."""
@@ -95,16 +110,33 @@ class Client:
 
     async def _send_many(self, queue: str, jobs: list[New], durability: Durability | None) -> list[str]:
         opening, count = self.openings.here(), len(jobs)
-        sent = opening.outbox(queue).put_many(queue, _emptied(jobs), durability or self.settings.durability)
+        outbox, spread = opening.outbox(queue), opening.spread
+        put_many = spread.send_many if spread.has(queue) else outbox.put_many
+        sent = put_many(queue, _emptied(jobs), durability or self.settings.durability)
         if 2 * count <= self.settings.keep_completed:
             return await sent
         # so many that the first results may be gone before anybody asks for them: they are listened for from now on
-        async with opening.results(queue).expecting():
+        async with AsyncExitStack() as stack:
+            for name in self.store.partition.known(queue).names(queue):
+                await stack.enter_async_context(opening.results(name).expecting())
             return await sent
+
+    async def partitions_of(self, queue: str) -> Partitions:
+        """The partitions of a queue, once what code declares of them is told."""
+        await self.store.partition.refresh()
+        return await self.openings.here().spread.of(queue)
+
+    async def partition_names(self, *queues: str) -> tuple[str, ...]:
+        """The partitions of these queues that may have jobs."""
+        for queue in queues:
+            if queue in self.partitions:  # which may not be told yet
+                await self.openings.here().spread.of(queue)
+        return tuple(await self.store.partition.of_each(queues))
 
     def watch(self, queue: str, job_id: str, after: int) -> AsyncGenerator[Event]:
         """What a job tells from now on, until its end. Raises what ``Job.watch`` does."""
-        return self.openings.here().watching(queue).events(job_id, after)
+        partition, own_id = place_of(queue, job_id)
+        return self.openings.here().watching(partition).events(own_id, after)
 
     def tail(
         self, names: Callable[[], Awaitable[Collection[str]]], kinds: Collection[str], states: Collection[str]
@@ -114,7 +146,14 @@ class Client:
 
     async def wait(self, queue: str, job_id: str, seconds: float | None) -> JobRecord:
         """Wait for a job to complete, ``None`` for as long as it takes. Raises what ``Job.result`` does."""
-        return await self.openings.here().results(queue).wait(job_id, seconds)
+        partition, own_id = place_of(queue, job_id)
+        opening = self.openings.here()
+        if (
+            queue in self.store.partitions
+        ):  # who waits for one of many is told of the others before they are forgotten
+            for name in self.store.partition.known(queue).names(queue):
+                opening.results(name).listen()
+        return await opening.results(partition).wait(own_id, seconds)
 
 
 def _emptied(jobs: list[New]) -> Iterator[New]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -16,10 +16,12 @@ from weakref import WeakSet
 
 from streamq.client.outbox import Outbox
 from streamq.client.results import Results
+from streamq.client.spread import Spread
 from streamq.client.watching import Watching
 from streamq.embedded.server import running_url
 from streamq.errors import NotOpen, OpenElsewhere
 from streamq.model.job_record import JobRecord
+from streamq.model.names import checked_queue
 from streamq.redis.addressed import servers_at
 from streamq.settings import Settings
 from streamq.store.store import Store
@@ -28,22 +30,37 @@ from streamq.store.store import Store
 class Opening:
     """The connections of one app in one event loop, and what is on its way through them."""
 
-    def __init__(self, settings: Settings, url: str, known: Callable[[JobRecord], JobRecord]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        url: str,
+        known: Callable[[JobRecord], JobRecord],
+        declared: Mapping[str, int],
+    ) -> None:
         self.store = Store(servers_at(settings, url), settings, known)
+        self.spread = Spread(self.store, lambda: self._way_out, declared)
         self._outbox: Outbox | None = None
         self._results: dict[str, Results] = {}
         self._watching: dict[str, Watching] = {}
 
     @classmethod
-    async def of(cls, settings: Settings, known: Callable[[JobRecord], JobRecord]) -> Opening:
+    async def of(
+        cls, settings: Settings, known: Callable[[JobRecord], JobRecord], declared: Mapping[str, int]
+    ) -> Opening:
         """Without an address, to the embedded server that runs here. Raises ``ConfigurationError``."""
-        return cls(settings, settings.secret("redis_url") or await running_url(settings.data_dir), known)
+        url = settings.secret("redis_url") or await running_url(settings.data_dir)
+        return cls(settings, url, known, declared)
 
     def outbox(self, queue: str) -> Outbox:
         """The way out. Raises ``ConfigurationError`` for a bad name of a queue, before anything is sent."""
-        self.store.keys(queue)
+        if self.store.keys(queue).is_partition:
+            checked_queue(queue)
+        return self._way_out
+
+    @property
+    def _way_out(self) -> Outbox:
         if self._outbox is None:
-            self._outbox = Outbox(self.store)
+            self._outbox = Outbox(self.store, self.spread.again)
         return self._outbox
 
     def results(self, queue: str) -> Results:

@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
+from streamq.errors import NotDurable, OutcomeUnknown, OutOfMemory, StreamqError, UsageError
 from streamq.model.envelope import New
 from streamq.model.headers import parse_headers
-from streamq.store.producers import Answer, Batch, Flight
+from streamq.redis.answers import concerns_all
+from streamq.store.batch import Answer, Batch
+from streamq.store.producers import Flight
 
 BATCH: Final = 500
 """Jobs to a flight at most, and so to a script call: a call of about 2 ms."""
@@ -24,12 +27,15 @@ plain, which is for another script."""
 
 
 class Order:
-    """The jobs of one call. Its caller waits for ``ids``, unless it carries them itself."""
+    """The jobs of one call. Its caller waits for ``ids``, unless it carries them itself.
 
-    __slots__ = ("ids", "jobs", "kind", "size")
+    It is ``placed`` where its caller knows the partitions of the queue, and finds another place when it is refused.
+    """
 
-    def __init__(self, kind: Kind, jobs: Sequence[New], size: int) -> None:
-        self.kind = kind
+    __slots__ = ("ids", "jobs", "kind", "placed", "size")
+
+    def __init__(self, kind: Kind, jobs: Sequence[New], size: int, *, placed: bool = False) -> None:
+        self.kind, self.placed = kind, placed
         self.jobs, self.size = jobs, size
         self.ids: asyncio.Future[list[str]] | None = None
 
@@ -86,6 +92,15 @@ class Departure:
         """Sent, and not answered yet; ``None`` when it must wait for its turn to connect."""
         self.answers: list[Answer] | None = None
 
+    def unsent(self, answers: Sequence[Answer]) -> list[Order]:
+        """Those of which one cannot be written, so that nothing was sent to their server: each is to fly alone. None
+        where it is one alone."""
+        loads = [
+            load for load, answer in zip(self.loads, answers, strict=True) if isinstance(answer, UsageError)
+        ]
+        orders = [order for load in loads for order in load.orders]
+        return orders if len(orders) > 1 else []
+
 
 def slices(jobs: Iterable[New]) -> Iterator[list[New]]:
     part: list[New] = []
@@ -101,3 +116,33 @@ def slices(jobs: Iterable[New]) -> Iterator[list[New]]:
         part.append(job)
     if part:
         yield part
+
+
+# -- what became of them -------------------------------------------------------------------------------------------
+
+
+def is_silence(answer: Answer) -> bool:
+    """Whether nobody knows what became of a batch."""
+    return isinstance(answer, OutcomeUnknown) and not isinstance(answer, NotDurable)
+
+
+def is_away(answer: Answer) -> bool:
+    """Whether the server is, or takes nothing from anybody."""
+    return concerns_all(answer) and not isinstance(answer, OutOfMemory)
+
+
+def as_unknown(answer: Answer) -> list[str] | OutcomeUnknown:
+    """An answer to what was sent before and may have run: a refusal says nothing of the first time."""
+    if isinstance(answer, list | OutcomeUnknown):
+        return answer
+    unknown = OutcomeUnknown(f"the jobs may be enqueued already; asking again was refused: {answer}")
+    unknown.__cause__ = answer
+    return unknown
+
+
+def copied(error: StreamqError) -> StreamqError:
+    """An error for one caller: each raises one of its own."""
+    own = type(error).__new__(type(error), *error.args)  # without ``__init__``, whose arguments are not kept
+    own.__dict__.update(error.__dict__)
+    own.__cause__ = error
+    return own

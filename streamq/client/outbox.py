@@ -17,17 +17,27 @@ import itertools
 import logging
 import secrets
 from collections import deque
-from collections.abc import Awaitable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from typing import Any, Final
 
-from streamq.client.orders import BATCH, BATCH_BYTES, Departure, Kind, Load, Order, slices
+from streamq.client.orders import (
+    BATCH,
+    BATCH_BYTES,
+    Departure,
+    Kind,
+    Load,
+    Order,
+    as_unknown,
+    copied,
+    is_away,
+    is_silence,
+    slices,
+)
 from streamq.client.transfer import Transfer
 from streamq.errors import (
-    NotDurable,
     NotOpen,
     OutcomeUnknown,
-    OutOfMemory,
     QueueFull,
     StreamqError,
     Unavailable,
@@ -35,11 +45,12 @@ from streamq.errors import (
 )
 from streamq.model.clock import monotonic
 from streamq.model.envelope import New
-from streamq.redis.answers import Demoted, Redirected, concerns_all
+from streamq.redis.answers import Demoted, Redirected
 from streamq.redis.links import Links
 from streamq.redis.server import Server
 from streamq.settings import Durability
-from streamq.store.producers import ANSWER, PRODUCER_MEMORY_MS, Answer, Batch, Producer
+from streamq.store.batch import PRODUCER_MEMORY_MS, Answer, Batch, Producer, Stale
+from streamq.store.producers import ANSWER
 from streamq.store.store import Store
 from streamq.tickets import Ticket
 
@@ -49,24 +60,29 @@ MEMORY: Final = PRODUCER_MEMORY_MS / 1000 - 60.0
 """Seconds in which a batch may be repeated: the server forgets it soon after, and would add it again."""
 PAUSES: Final = (0.05, 1.0)
 """Seconds before a batch is sent again, at first and at most."""
-SHORTEST: Final = 0.1
-"""Seconds that a server has for its answer at least, also when the time is nearly over."""
 PARTING: Final = 1.0
 """Seconds that closing may take to make the server forget batches that nobody repeats."""
+
+
+Again = Callable[[str, Sequence[New], Durability], Awaitable[list[str]]]
+"""Sends jobs that were refused as their queue has partitions, to where they belong."""
 
 
 class Outbox:
     """The way out of one process. At most two connections to a server for each durability in use."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, again: Again | None = None) -> None:
+        self._store, self._again = store, again
         self._carriers: dict[tuple[Server, Durability, bool], _Carrier] = {}
         self._plain = store.producers.plain.until
         self._closed = False
 
-    def put(self, queue: str, jobs: Sequence[New], durability: Durability) -> Coroutine[Any, Any, list[str]]:
+    def put(
+        self, queue: str, jobs: Sequence[New], durability: Durability, *, placed: bool = False
+    ) -> Coroutine[Any, Any, list[str]]:
         """Send jobs, no more than one call takes, and return their ids. Cancelling the caller does not unsend them.
 
+        ``queue`` is a partition where they are ``placed``: then ``Stale`` is raised when it is their place no more.
         Raises ``UsageError`` for what cannot be written, else ``Unavailable`` or a subclass; ``OutcomeUnknown`` with
         a way to repeat.
         """
@@ -81,9 +97,9 @@ class Outbox:
         kind = (server, durability, size > BATCH_BYTES)
         carrier = self._carriers.get(kind)
         if carrier is None:
-            carrier = self._carriers[kind] = _Carrier(self._store, server, durability)
+            carrier = self._carriers[kind] = _Carrier(self._store, server, durability, self._again)
         plain = demand is None and self._plain.get(queue, 0.0) > monotonic()
-        return carrier.put(Order((queue, due != "", plain), jobs, size))
+        return carrier.put(Order((queue, due != "", plain), jobs, size, placed=placed))
 
     async def put_many(self, queue: str, jobs: Iterable[New], durability: Durability) -> list[str]:
         """The same for any number of jobs, taken from ``jobs`` as they are sent, in slices that one call takes."""
@@ -102,8 +118,10 @@ class Outbox:
 class _Carrier:
     """Flights of one durability to one server, one after the other, over one connection."""
 
-    def __init__(self, store: Store, server: Server, durability: Durability) -> None:
-        self._store, self._server, self._durability = store, server, durability
+    def __init__(self, store: Store, server: Server, durability: Durability, again: Again | None) -> None:
+        self._store, self._server, self._durability, self._again = store, server, durability, again
+        self._going_again: set[asyncio.Task[None]] = set()
+        """Orders of callers that did not know of partitions, on their way to these."""
         self._links = store.links("streamq-producer")
         self._link = self._links.to(server)
         self._waiting: list[Order] = []
@@ -223,19 +241,11 @@ class _Carrier:
         if departure.flight is not None:
             answers = await self._heard(departure.flight.answers(), len(departure.loads))
         departure.flight = None  # what was not taken is repeated before any other begins
-        answers = await self._persist(departure.batches, answers, departure.loads[0].since)
-        unsent = [
-            order
-            for load, answer in zip(departure.loads, answers, strict=True)
-            if isinstance(answer, UsageError)
-            for order in load.orders
-        ]
-        # where one of several cannot be written, nothing was sent to its server
-        each_alone = len(unsent) > 1
-        for order in unsent if each_alone else ():
+        answers = await self._persist(departure, answers)
+        for order in (unsent := departure.unsent(answers)):
             await self._land(self._begin([order], departure.slot))
         for load, answer in zip(departure.loads, answers, strict=True):
-            if each_alone and isinstance(answer, UsageError):
+            if unsent and isinstance(answer, UsageError):
                 continue
             if isinstance(answer, QueueFull):
                 room = answer.bound - answer.waiting
@@ -259,33 +269,29 @@ class _Carrier:
         jobs = orders[0].jobs if len(orders) == 1 else [job for order in orders for job in order.jobs]
         return Load(Batch(producer, next(self._numbers), jobs), orders, monotonic())
 
-    async def _persist(
-        self, batches: Sequence[Batch], first: list[Answer] | None, since: float
-    ) -> list[Answer]:
+    async def _persist(self, departure: Departure, first: list[Answer] | None) -> list[Answer]:
         """Send batches until each is answered, for ``enqueue_timeout`` seconds at most; ``first`` are answers so far.
 
         What never left is the caller's, who may know better than to wait. What may have arrived is sent again, and so
-        is what a server refused that has just ceased to be the primary. What was asked for ``since`` and is not
-        confirmed in its time is not asked for again.
+        is what a server refused that has just ceased to be the primary. What nobody confirms in time is not repeated.
         """
-        answers = first or await self._attempt(self._links, batches)
+        answers = first or await self._attempt(self._links, departure.batches)
         if len(answers) == 1 and isinstance(answers[0], list):
             return answers
-        unknown = {at for at, answer in enumerate(answers) if _is_silence(answer)}
+        unknown = {at for at, answer in enumerate(answers) if is_silence(answer)}
         open_ = [at for at, answer in enumerate(answers) if at in unknown or self._meets_fail_over(answer)]
-        timeout = self._store.settings.enqueue_timeout
-        pause, deadline = PAUSES[0], (since if self._durability != "memory" else monotonic()) + timeout
-        if all(isinstance(answers[at], Redirected) for at in open_):
-            pause = 0.0  # who has them is known by now
+        since = monotonic() if self._durability == "memory" else departure.loads[0].since
+        found = all(isinstance(answers[at], Redirected) for at in open_)  # who has them is known by now
+        pause, deadline = 0.0 if found else PAUSES[0], since + self._store.settings.enqueue_timeout
         while open_ and monotonic() + pause <= deadline:
             await asyncio.sleep(pause)
             pause = min(max(2 * pause, PAUSES[0]), PAUSES[1])
-            left = max(SHORTEST, deadline - monotonic())
-            again = await self._attempt(self._links, [batches[at] for at in open_], left)
+            tried, left = [departure.batches[at] for at in open_], max(0.1, deadline - monotonic())
+            again = await self._attempt(self._links, tried, left)
             for at, answer in zip(open_, again, strict=True):
-                answers[at] = _as_unknown(answer) if at in unknown else answer
-            unknown.update(at for at in open_ if _is_silence(answers[at]))
-            open_ = [at for at in open_ if _is_away(answers[at])]
+                answers[at] = as_unknown(answer) if at in unknown else answer
+            unknown.update(at for at in open_ if is_silence(answers[at]))
+            open_ = [at for at in open_ if is_away(answers[at])]
         return answers
 
     def _meets_fail_over(self, answer: Answer) -> bool:
@@ -293,12 +299,10 @@ class _Carrier:
         will take it. Where there is one address only, there is no other to look at."""
         return isinstance(answer, Demoted) and self._server.several
 
-    async def _attempt(
-        self, links: Links, batches: Sequence[Batch], within: float | None = None
-    ) -> list[Answer]:
-        sending = self._store.producers.submit_each(links, batches, self._durability, within)
+    async def _attempt(self, links: Links, batches: Sequence[Batch], within: float = 0.0) -> list[Answer]:
         try:
-            async with asyncio.timeout(within and within + ANSWER):  # the search for a server may take longer
+            async with asyncio.timeout(within + ANSWER if within else None):  # a search may take longer
+                sending = self._store.producers.submit_each(links, batches, self._durability, within or None)
                 return await self._heard(sending, len(batches))
         except TimeoutError:
             return [OutcomeUnknown("no server has answered in time; the jobs may be enqueued")] * len(batches)
@@ -318,6 +322,10 @@ class _Carrier:
         if isinstance(answer, list) and len(load.orders) == 1:
             load.orders[0].end(answer)
             return
+        if isinstance(answer, Stale) and self._again is not None:
+            for order in load.orders:
+                self._send_again(order, answer)
+            return
         if isinstance(answer, OutcomeUnknown):  # the next batch must not make the server forget this one
             self._producers = {
                 of: each for of, each in self._producers.items() if each is not load.batch.producer
@@ -328,11 +336,29 @@ class _Carrier:
             if isinstance(answer, list):
                 order.end(answer[at:end])
             else:
-                own = _copied(answer)  # each caller raises one of its own
+                own = copied(answer)  # each caller raises one of its own
                 if isinstance(own, OutcomeUnknown):
                     own.ticket = Ticket(partial(self._repeat, load, at, end))
                 order.end(own)
             at = end
+
+    def _send_again(self, order: Order, refused: Stale) -> None:
+        """The queue has partitions, which its caller did not know: unless it did, and goes on by itself."""
+        if order.placed or self._again is None:
+            order.end(copied(refused))
+            return
+        going = asyncio.create_task(self._go_again(self._again, order), name="outbox")
+        self._going_again.add(going)
+        going.add_done_callback(self._going_again.discard)
+
+    async def _go_again(self, again: Again, order: Order) -> None:
+        try:
+            order.end(await again(order.kind[0], order.jobs, self._durability))
+        except StreamqError as error:
+            order.end(error)
+        except BaseException:
+            order.end(OutcomeUnknown("the event loop ended while the jobs were sent: they may be enqueued"))
+            raise
 
     async def _repeat(self, load: Load, start: int, end: int) -> list[str]:
         if monotonic() > load.since + MEMORY:
@@ -345,12 +371,14 @@ class _Carrier:
             (answer,) = await self._attempt(links, [load.batch])
         finally:
             await links.close()
-        answer = _as_unknown(answer)
+        answer = as_unknown(answer)
         if isinstance(answer, list):
             return answer[start:end]
         raise answer.carrying(Ticket(partial(self._repeat, load, start, end)))
 
     async def close(self) -> None:
+        if self._going_again:
+            await asyncio.wait(self._going_again)
         while self._under_way or self._waiting:
             if self._task is not None:
                 await asyncio.wait([self._task])
@@ -370,27 +398,3 @@ class _Carrier:
         with contextlib.suppress(Unavailable):
             producers = list(self._producers.values())
             await self._store.producers.forget(self._link, producers, timeout=PARTING)
-
-
-def _is_silence(answer: Answer) -> bool:
-    return isinstance(answer, OutcomeUnknown) and not isinstance(answer, NotDurable)
-
-
-def _is_away(answer: Answer) -> bool:
-    return concerns_all(answer) and not isinstance(answer, OutOfMemory)
-
-
-def _as_unknown(answer: Answer) -> list[str] | OutcomeUnknown:
-    """An answer to what was sent before and may have run: a refusal says nothing of the first time."""
-    if isinstance(answer, list | OutcomeUnknown):
-        return answer
-    unknown = OutcomeUnknown(f"the jobs may be enqueued already; asking again was refused: {answer}")
-    unknown.__cause__ = answer
-    return unknown
-
-
-def _copied(error: StreamqError) -> StreamqError:
-    own = type(error).__new__(type(error), *error.args)  # without ``__init__``, whose arguments are not kept
-    own.__dict__.update(error.__dict__)
-    own.__cause__ = error
-    return own

@@ -104,7 +104,7 @@ class Results:
         if self._task is None and self._unawaited:
             yield
             return
-        self._listen()
+        self.listen()
         self._expected += 1
         try:
             with contextlib.suppress(TimeoutError):
@@ -116,7 +116,7 @@ class Results:
             self._until = monotonic() + UNAWAITED
             self._wanted.set()  # the time to listen is another one now
 
-    def _listen(self) -> None:
+    def listen(self) -> None:
         """Listen from now on, and for a while."""
         if self._closed:
             raise NotOpen(CLOSED)
@@ -132,7 +132,7 @@ class Results:
         Raises ``JobFailed`` when it ended in any other way than completed, ``ResultTimeout``, ``JobNotFound``, and
         ``NotOpen`` when the app is closed meanwhile.
         """
-        self._listen()
+        self.listen()
         self._waited, self._unawaited = True, False
         while self._unread:
             self._read(self._forget_message())

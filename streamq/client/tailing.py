@@ -17,7 +17,9 @@ from typing import Final, NamedTuple
 from streamq.errors import NotOpen, Unavailable, UsageError, meant
 from streamq.model.events import ENDS, TAILED, Event, Hearing, Missed, Told
 from streamq.model.job_reader import from_record
+from streamq.model.job_record import JobRecord
 from streamq.model.outcomes import MARKS
+from streamq.model.places import queue_of, shown_id
 from streamq.model.reports import numbered, progress
 from streamq.model.shown import as_given
 from streamq.redis.signals import ended, reported
@@ -127,10 +129,19 @@ class Tail:
     def _say_whether_heard(self, queue: str) -> None:
         keys, channels = self._store.keys(queue), self._store.signals.of(queue)
         named = {"ended": keys.ended, "reported": keys.reported}
-        hears = all(channels.hears(named[name]) for name, of in self._listening.items() if queue in of)
-        if hears is not self._hears.get(queue, False):
-            self._hears[queue] = hears
-            self._put(Told(queue, "", Hearing(hears)))
+        before = self._is_heard(queue)
+        self._hears[queue] = all(
+            channels.hears(named[name]) for name, of in self._listening.items() if queue in of
+        )
+        if (hears := self._is_heard(queue)) is not before:
+            self._put(Told(queue_of(queue), "", Hearing(hears)))
+
+    def _is_heard(self, queue: str) -> bool:
+        """Whether the queue is heard, with all its partitions that are listened to."""
+        of = {
+            each for names in self._listening.values() for each in names if queue_of(each) == queue_of(queue)
+        }
+        return all(self._hears.get(each, False) for each in of or (queue,))
 
     def _ends(self, queue: str, message: bytes) -> Iterator[_Raw]:
         for job_id, record in ended(message):
@@ -160,16 +171,21 @@ class Tail:
             found.append(said)
         if "line" in self._kinds:
             found.extend(numbered(heard.first, heard.lines))
-        return [Told(heard.queue, heard.job_id, each) for each in found]
+        job_id = shown_id(heard.queue, heard.job_id)
+        return [Told(queue_of(heard.queue), job_id, each) for each in found]
 
     async def _end(self, heard: _Raw) -> Told:
         if heard.record is not None:
-            return Told(heard.queue, heard.job_id, from_record(heard.queue, heard.job_id, heard.record))
+            return _ended(from_record(heard.queue, heard.job_id, heard.record))
         with contextlib.suppress(Unavailable):  # it is missed then, as one that is forgotten by now
             found = (await self._store.jobs.found(heard.queue, [heard.job_id])).get(heard.job_id)
             if found is not None:
-                return Told(heard.queue, heard.job_id, found)
-        return Told(heard.queue, "", Missed(1))
+                return _ended(found)
+        return Told(queue_of(heard.queue), "", Missed(1))
+
+
+def _ended(job: JobRecord) -> Told:
+    return Told(job.queue, job.id, job)
 
 
 def _check(what: str, given: Collection[str], known: Collection[str]) -> None:

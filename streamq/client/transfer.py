@@ -48,12 +48,17 @@ class _Slice:
 class Transfer:
     """Sends slices in order, two at a time. ``run`` goes on where it stopped, whoever calls it and however often.
 
+    ``arranged`` puts the ids of all slices into the order of the jobs, where that is another.
+
     That is what ``repeat()`` of its errors does: a slice is sent again only when it is known that it was not taken,
     and repeated under its number else.
     """
 
-    def __init__(self, put: Callable[[list[New]], Awaitable[list[str]]], slices: Iterator[list[New]]) -> None:
-        self._put, self._slices = put, slices
+    def __init__(
+        self, put: Callable[[list[New]], Awaitable[list[str]]], slices: Iterator[list[New]],
+        arranged: Callable[[list[str]], list[str]] = list,
+    ) -> None:  # fmt: skip
+        self._put, self._slices, self._arranged = put, slices, arranged
         self._ids: list[str] = []
         self._ahead: deque[_Slice] = deque()
         """The slices after those whose ids are known."""
@@ -72,7 +77,7 @@ class Transfer:
                 except StreamqError as error:
                     await self._stop(error)
                 self._ahead.popleft()
-            return list(self._ids)
+            return self._arranged(self._ids)
 
     def _begun(self) -> bool:
         """Whether any slice is under way, after all that may be were begun."""

@@ -41,3 +41,7 @@ class Patient:
     """INFO of each server that can be asked."""
     reached: Mapping[Location, Server] = field(default_factory=dict)
     """The addresses that answered."""
+
+    async def partitions(self) -> tuple[str, ...]:
+        """The partitions of all queues: what is looked at key by key."""
+        return await self.app.client.partition_names(*await self.app.queues())

@@ -16,7 +16,7 @@ SHORT = 100
 async def look(patient: Patient) -> list[Finding]:
     """Active jobs that no known worker has; with ``repair`` they wait again."""
     findings = []
-    for queue in await patient.app.queues():
+    for queue in await patient.partitions():
         try:
             finding = await _of_queue(patient, queue)
         except (Rejected, ConfigurationError) as error:  # this queue's: the others are looked at all the same
@@ -61,7 +61,7 @@ async def _unlisted(patient: Patient, queue: str) -> list[str]:
 async def look_at_keys(patient: Patient) -> list[Finding]:
     """Unique keys whose jobs are gone, and held jobs that nothing holds; with ``repair`` they are mended."""
     findings = []
-    for queue in await patient.app.queues():
+    for queue in await patient.partitions():
         try:
             wrong = await patient.app.client.store.unique.compare(queue, mend=patient.repair)
         except (Rejected, ConfigurationError):  # the check of the index says why
@@ -94,7 +94,7 @@ _WRONG: Final = {
 async def look_at_accounts(patient: Patient) -> list[Finding]:
     """Slots and lines of the gate that are not what the jobs of a queue are; with ``repair`` they are mended."""
     findings = []
-    for queue in await patient.app.queues():
+    for queue in await patient.partitions():
         try:
             wrong = await patient.app.client.store.accounts.compare(patient.links, queue, mend=patient.repair)
         except (Rejected, ConfigurationError) as error:

@@ -50,7 +50,8 @@ async def _of_queue(patient: Patient, queue: str, records: Sequence[ScheduleReco
         said = f"{_named(orphaned)} of queue {queue!r}: code declares it no more, and it runs on"
         remedy = "remove it with `streamq schedule rm`, or start a worker that declares it"
         findings.append(Finding("schedules", "schedules-orphaned", "warn", said, remedy))
-    if (unreadable := await store.schedules.count(queue) - len(records)) > 0:
+    names = await patient.app.client.partition_names(queue)
+    if (unreadable := sum([await store.schedules.count(name) for name in names]) - len(records)) > 0:
         said = f"{unreadable} of queue {queue!r} cannot be read, and never run"
         remedy = "a worker's log names them: remove them with `streamq schedule rm`, or use the version that made them"
         findings.append(Finding("schedules", "schedules-unreadable", "warn", said, remedy))

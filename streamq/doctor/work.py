@@ -12,7 +12,7 @@ from streamq.errors import Rejected, StreamqError
 from streamq.liveness.recovery import GRACE
 from streamq.model.counted import counted
 from streamq.model.typed import typed
-from streamq.model.worker_info import WorkerInfo
+from streamq.model.worker_info import WorkerInfo, as_known
 
 LATE = 5.0
 """Seconds past its due time from which on a delayed job gives a warning: promoters are late by milliseconds."""
@@ -22,7 +22,7 @@ async def look_at_workers(patient: Patient) -> list[Finding]:
     """Lost workers; with ``repair`` their jobs wait again. Writes the others to ``patient.workers``."""
     app, links, findings = patient.app, patient.links, list[Finding]()
     # workers first, connections after: a worker that registers in between is already connected, and not taken for lost
-    workers = patient.workers = await app.workers()
+    workers = patient.workers = await app.client.store.workers.with_loads()
     queues = sorted({queue for worker in workers for queue in worker.queues})
     seen = await app.client.store.workers.beats_or_errors(links, queues) if queues else {}
     try:
@@ -31,7 +31,7 @@ async def look_at_workers(patient: Patient) -> list[Finding]:
         return []
     patient.workers = [worker for worker in workers if worker not in absent]
     for worker in absent:
-        said = f"{worker.name} ({', '.join(worker.queues)}) has no connection"
+        said = f"{worker.name} ({', '.join(as_known(worker).queues)}) has no connection"
         if not patient.repair:
             remedy = "a worker or scheduler recovers it; or use --repair"
             findings.append(Finding("workers", "worker-lost", "fail", said, remedy))
@@ -118,15 +118,15 @@ async def look_at_queues(patient: Patient) -> list[Finding]:
 
 async def _of_queue(patient: Patient, queue: str) -> list[Finding]:
     serving = [worker for worker in patient.workers if queue in worker.queues]
-    waiting = (await patient.app.queue(queue).counts()).waiting
-    findings = []
+    app, findings = patient.app, list[Finding]()
+    waiting = (await app.queue(queue).counts()).waiting
     if waiting and not any(worker.takes_jobs for worker in serving):
         jobs = counted(waiting, "job waits", "jobs wait")
         why, remedy = _unserved(queue, serving)
         said = f"{jobs} on {queue!r} and {why}"
         findings.append(Finding("queues", "queue-unserved", "fail", said, remedy))
     store = patient.app.client.store
-    late = await store.delayed.late(queue, LATE)
+    late = sum([await store.delayed.late(name, LATE) for name in await app.client.partition_names(queue)])
     if late and not await store.seats.taken(queue, CHIEF, DEPUTY):
         jobs = "1 delayed job" if late == 1 else f"{late:,} delayed jobs"
         said = (
@@ -152,7 +152,7 @@ def _unserved(queue: str, serving: Sequence[WorkerInfo]) -> tuple[str, str]:
 async def look_at_tasks(patient: Patient) -> list[Finding]:
     """Jobs whose tasks no worker has known so far."""
     findings = []
-    for queue in await patient.app.queues():
+    for queue in await patient.partitions():
         counts = await patient.app.client.store.delayed.unknown_tasks(queue)
         if counts:
             ordered = sorted(counts.items(), key=lambda item: -item[1])[:10]

@@ -37,7 +37,7 @@ class QueueList(Wakeable):
 
     async def once(self) -> int:
         """Ask. Returns how many there are."""
-        self._names = await self._app.queues()
+        self._names = await self._app.client.store.partition.in_use(await self._app.queues())
         return len(self._names)
 
     async def rest(self) -> None:

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from streamq.duties.auditor import Auditor
 from streamq.duties.duty import Duty
 from streamq.duties.leaser import Leaser
+from streamq.duties.mover import Mover
 from streamq.duties.operator import Operator
 from streamq.duties.promoter import POLL, Promoter
 from streamq.duties.pruner import Pruner
@@ -106,6 +107,10 @@ DUTIES: Final[tuple[Row, ...]] = (
         "ticker", "runs schedules at their planned times", "where it is chief; overdue ones where it is deputy",
         f"`schedules` signals; {_SEATS}",
         (Share.ALL,), lambda p: Ticker(p.store, p.seats.chief, overdue=p.seats.deputy, links=p.links),
+    ),
+    Row(
+        "mover", "moves groups and keys to their partitions when these have changed", "where it is chief", _SEATS,
+        (Share.ALL,), lambda p: Mover(p.store, p.seats.chief, links=p.links),
     ),
     Row(
         "pruner", "forgets finished records past their age", "where it is chief", _SEATS,

@@ -20,7 +20,7 @@ from streamq.errors import ConfigurationError, NameTaken, Rejected
 from streamq.liveness import host
 from streamq.liveness.recovery import GRACE, recover
 from streamq.model.clock import host_now
-from streamq.model.keys import NAME_FORM, is_name
+from streamq.model.names import NAME_FORM, is_name
 from streamq.model.shown import as_given
 from streamq.model.worker_info import WorkerInfo
 from streamq.redis.links import Links

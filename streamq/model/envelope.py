@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 
 from streamq.model.headers import NO_HEADERS, parse_headers
 from streamq.model.lanes import READY
+from streamq.model.places import queue_of, shown_id
 
 TASK: Final = b"task"
 PAYLOAD: Final = b"payload"
@@ -86,6 +87,11 @@ class Delivery:
             self.job_id = self.headers.get("id") or entry.decode()
         else:  # most jobs have no headers
             self.headers, self.job_id = NO_HEADERS, entry.decode()
+
+    @property
+    def known_as(self) -> tuple[str, str]:
+        """Its queue and its id, as people know them."""
+        return queue_of(self.queue), shown_id(self.queue, self.job_id)
 
     @property
     def place(self) -> Place:

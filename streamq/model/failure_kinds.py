@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from streamq.model import codec
 from streamq.model.clock import from_ms
+from streamq.model.places import queue_of, shown_id
 from streamq.times import rfc3339
 
 OTHER: Final = "other"
@@ -108,8 +109,10 @@ def kind_of(queue: str, name: bytes, raw: bytes, failed: int = 0, now: int = 0) 
     """A kind as its key has it, as far as that can be read; ``now`` is that of its trend."""
     said = _read(raw)
     texts = {key: str(said.get(key, "")) for key in ("task", "type", "message", "frame", "sample")}
+    if texts["sample"]:
+        texts["sample"] = shown_id(queue, texts["sample"])
     return FailureKind(
-        name.decode("utf-8", "replace"), queue, **texts, count=_count(said.get("count")), failed=failed,
+        name.decode("utf-8", "replace"), queue_of(queue), **texts, count=_count(said.get("count")), failed=failed,
         first_at=_time(said.get("first")), last_at=_time(said.get("last")), trend=_trend(said, now),
     )  # fmt: skip
 

@@ -6,6 +6,7 @@ from streamq.model.facts import Explanation, Facts, in_time, paused, times
 from streamq.model.group import tenant_of
 from streamq.model.lanes import ALONE
 from streamq.model.limit import SHARED
+from streamq.model.places import SEPARATOR
 from streamq.model.states import State
 
 
@@ -49,6 +50,9 @@ def lease_used(facts: Facts) -> Explanation | None:
             f"{short.words} allows {times(short.most, 'unit')}, and it needs {short.used:,}: it never starts"
         )
         return Explanation("shared-limited", f"{text}. Raise that limit, or delete the job")
+    if SEPARATOR in short.name:  # what its partitions share
+        text = "as many jobs of its queue run, or have started, as may in all its partitions together"
+        return Explanation("shared-limited", f"{text}{_before(facts)}", ahead=_ahead(facts))
     text = f"{short.words} has no room for its {times(short.used, 'unit')} now: it is all drawn by jobs of the queues"
     return Explanation("shared-limited", f"{text} that share it{_before(facts)}", ahead=_ahead(facts))
 

@@ -15,6 +15,7 @@ from streamq.model.job_record import Failure, JobRecord
 from streamq.model.lanes import NORMAL
 from streamq.model.masked import MASK, mask
 from streamq.model.outcomes import FAILED, STATES
+from streamq.model.places import key_shown, queue_of, shown_id
 from streamq.model.states import State
 
 SAID: Final = 16_384
@@ -56,19 +57,25 @@ def _common(queue: str, job_id: str, task: bytes, payload: bytes, headers: Heade
     expires = expires_at(headers, job_id)
     masked = tuple(headers.get("masked", ()))
     return {
-        "id": job_id, "queue": queue, "task": task.decode("utf-8", "replace"),
+        "id": shown_id(queue, job_id), "queue": queue_of(queue), "task": task.decode("utf-8", "replace"),
         "payload": _without(payload, masked), "masked": masked,
         "payload_version": headers.get("payload_version", 1),
         "unshown": ("payload",) if codec.too_deep(payload) else (),
         "attempts": headers.get("attempts"), "crashes": headers.get("crashes", 0),
         "created_at": _time(int(job_id.partition("-")[0])), "history": history,
         "error": history[-1] if history else None,
-        "priority": headers.get("priority", NORMAL), "key": headers.get("key"), "group": headers.get("group"),
+        "priority": headers.get("priority", NORMAL), "key": key_shown(headers.get("group"), headers.get("key")),
+        "group": headers.get("group"),
         "version": headers.get("version", 0), "expires_at": None if expires is None else _time(expires),
         "schedule": headers.get("schedule"),
-        "clone_of": headers.get("clone_of"), "cloned_as": headers.get("cloned_as"),
+        "clone_of": _shown_id(queue, headers.get("clone_of")),
+        "cloned_as": _shown_id(queue, headers.get("cloned_as")),
         "planned_at": _time(headers["planned"]) if "planned" in headers else None,
     }  # fmt: skip
+
+
+def _shown_id(queue: str, job_id: str | None) -> str | None:
+    return None if job_id is None else shown_id(queue, job_id)
 
 
 def _said(text: Any) -> str:

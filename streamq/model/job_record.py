@@ -173,6 +173,10 @@ class Counts:
     cancelled: int = 0
     expired: int = 0
 
+    def __add__(self, other: Counts) -> Counts:
+        """Those of both."""
+        return Counts(**{name: getattr(self, name) + getattr(other, name) for name in self.__slots__})
+
     def asdict(self) -> dict[str, int]:
         """The counts by the name of the state."""
         return {name: getattr(self, name) for name in self.__slots__}

@@ -12,7 +12,8 @@ from typing import Any, Final, overload
 
 from streamq.errors import ConfigurationError
 from streamq.model.lanes import ALONE, BY_PRIORITY, GATE, LANES, READY
-from streamq.model.segments import is_folded
+from streamq.model.names import NAME_FORM, is_partition
+from streamq.model.places import SEPARATOR
 from streamq.model.shown import as_given
 
 GROUP: Final = "workers"
@@ -22,15 +23,6 @@ SHARDED: Final = ":sharded"
 """How names of channels end where a signal is heard at the node of its queue alone."""
 TOGETHER: Final = "all queues"
 """The hash tag of what all queues share, on a cluster. No queue has such a name."""
-
-NAME_FORM: Final = "use 1 to 64 letters, digits, '_', '.' or '-', and more than dots"
-_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-
-
-def is_name(text: object) -> bool:
-    """Whether it may name a queue or a worker: 1 to 64 letters, digits, ``_``, ``.`` or ``-``, but neither ``.``
-    nor ``..``."""
-    return isinstance(text, str) and _NAME.fullmatch(text) is not None and not is_folded(text)
 
 
 class Key:
@@ -65,7 +57,7 @@ def _lane(number: int) -> Key:
 
 
 class Keys:
-    """The keys of one queue; ``sharded`` where queues live on several servers.
+    """The keys of one partition of a queue; ``sharded`` where queues live on several servers.
 
     Raises ``ConfigurationError`` for a name that is not 1 to 64 letters, digits, ``_``, ``.`` or ``-``.
     """
@@ -92,6 +84,14 @@ class Keys:
     failure_kinds = Key(
         "hash", "fingerprint → what is known of the jobs that failed so: counts, first and last, a sample (JSON)",
         "a group without failed jobs: until there is no room, or as long as records of failed jobs",
+    )  # fmt: skip
+    placing = Key(
+        "string", "the number of the last change of partitions: who does not know of it places no job by group or key",
+        "until the queue is removed",
+    )  # fmt: skip
+    staying = Key(
+        "hash", "groups and keys that have another home since the partitions changed → when their last job came in ms",
+        "until none of their jobs is left here",
     )  # fmt: skip
     cancelled = Key("zset", "ids of cancelled jobs likewise", "as their records")
     expired = Key("zset", "ids of expired jobs likewise", "as their records")
@@ -269,10 +269,11 @@ class Keys:
     )
 
     def __init__(self, prefix: str, queue: str, *, sharded: bool = False) -> None:
-        if not is_name(queue):
+        if not is_partition(queue):
             raise ConfigurationError(f"{as_given(queue)} cannot name a queue: {NAME_FORM}")
         of = f"{prefix}:{{{queue}}}:"
-        self.queue = queue
+        self.queue, self.is_partition = queue, SEPARATOR in queue
+        """Its name, and whether that is of no queue, but of a partition beside the first."""
         self.lanes = tuple(of + lane.name for lane in LANES)
         """The streams jobs are delivered from; a lane's number is its place here, from 1."""
         self.pattern = re.sub(r"([\\*?\[\]])", r"\\\1", of) + "*"
@@ -356,10 +357,7 @@ class AppKeys:
     queues = Key("set", "names of all queues", "until an operator removes one")
     workers = Key("hash", "worker → what it says of itself (JSON)", "until the worker stops or is forgotten")
     loads = Key("hash", "worker → what it does now (JSON)", "as its entry in `workers`")
-    beats = Key(
-        "zset", "worker by how often it has told what it does; a fraction counts beats by others on its behalf",
-        "as its entry in `workers`",
-    )  # fmt: skip
+    beats = Key("zset", "worker by how often it has told what it does", "as its entry in `workers`")
     asks = Key("hash", "worker → what an operator asks of it: quiet or stop", "as its entry in `workers`")
     tasks = Key(
         "hash", "task and queue → what workers say of it: the JSON Schema of its payload, its options (JSON)",
@@ -367,6 +365,9 @@ class AppKeys:
     )  # fmt: skip
     trail = Key("stream", "who removed which queue", "the latest thousand, and up to a hundred more")
     schedules = Key("hash", "schedule → its queue: names are unique in the app", "until it is removed")
+    partitions = Key("hash", "queue → how many partitions it has, and what becomes of a change (JSON)",
+        "until the queue is removed",
+    )  # fmt: skip
     # A name of a queue has no blank, so these are in a slot of their own, together.
     shared = Key(
         "hash", "shared limit → what it is, by code and by operators, and its pause", "until an operator removes it",

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from streamq.durations import FORMS, Duration, seconds_of
 from streamq.model.group import FORM, is_group
-from streamq.model.keys import NAME_FORM, is_name
+from streamq.model.names import NAME_FORM, is_name
 from streamq.model.shown import as_given
 from streamq.noun_errors import InvalidLimit
 
@@ -257,6 +257,16 @@ def wrong_limit(limit: object, what: str = "limit", parts: tuple[str, ...] = OF_
         return f"{what}={as_given(limit)} is not a Limit: write {what}=Limit(concurrency=5)"
     more = [name for name in limit.asdict() if name not in parts]
     return f"{what}: {more[0]} cannot be said of it: use {', '.join(parts)}" if more else ""
+
+
+class Told(NamedTuple):
+    """A limit by who said it."""
+
+    code: Limit
+    told: Limit
+
+
+NOT_TOLD: Final = Told(Limit(), Limit())
 
 
 # -- scopes ------------------------------------------------------------------------------------------------------

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from streamq.model import codec
+from streamq.model import codec, places
 from streamq.model.clock import from_ms
-from streamq.model.keys import is_name
+from streamq.model.names import is_name
 from streamq.model.states import State
 from streamq.times import rfc3339
 
@@ -23,7 +23,7 @@ def new_id(queue: str) -> str:
     return f"{queue}.{secrets.token_hex(8)}"
 
 
-def queue_of(operation_id: str) -> str:
+def queue_in(operation_id: str) -> str:
     """The queue that the id tells; empty where it tells none."""
     queue = operation_id.rpartition(".")[0]
     return queue if is_name(queue) else ""
@@ -98,6 +98,11 @@ class Bulk(NamedTuple):
     reason: str = ""
     """Why its jobs are cancelled: their records say it."""
 
+    def part_of(self, parts: int) -> Bulk:
+        """What one of so many partitions has of it: its part of the rate, and of the canary one job at least."""
+        rate = None if self.rate is None else self.rate / parts
+        return self._replace(rate=rate, canary=None if self.canary is None else -(-self.canary // parts))
+
     def begin_text(self, total: int, by: str) -> bytes:
         """The operation as it begins."""
         told = {name: value for name, value in self._asdict().items() if value not in (None, "", False)}
@@ -148,7 +153,8 @@ def operation(queue: str, operation_id: str, raw: bytes) -> OperationRecord | No
     try:
         said = codec.loads(raw)
         return OperationRecord(
-            operation_id, queue, str(said["kind"]), tuple(State(name) for name in said["states"]), str(said["state"]),
+            operation_id, queue, str(said["kind"]), tuple(map(State, said["states"])),
+            str(said["state"]),
             _count(said["done"]), _count(said["total"]), str(said.get("by", "")),
             _time(said.get("created_ms")), _time(said.get("updated_ms")), _time(said.get("ended_ms")),
             filter=str(said.get("filter", "")), looked=_count(said.get("looked", 0)),
@@ -158,6 +164,33 @@ def operation(queue: str, operation_id: str, raw: bytes) -> OperationRecord | No
         )  # fmt: skip
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         return None
+
+
+def as_one(records: Sequence[OperationRecord]) -> OperationRecord:
+    """An operation on all partitions of a queue, of what each tells of its part."""
+    first, *others = records
+    if not others:
+        return (
+            first
+            if places.SEPARATOR not in first.queue
+            else replace(first, queue=places.queue_of(first.queue))
+        )
+    state = next((state for state in _WORST if any(each.state == state for each in records)), first.state)
+    ends = [each.ended_at for each in records if each.ended_at]
+    reason = next((each.reason for each in records if each.reason), "")
+    return replace(
+        first, queue=places.queue_of(first.queue), state=state, reason=reason,
+        **{name: sum(getattr(each, name) for each in records) for name in ("done", "total", "looked", "skipped")},
+        rate=None if first.rate is None else sum(each.rate or 0 for each in records),
+        canary=None if first.canary is None else sum(each.canary or 0 for each in records),
+        created_at=min((each.created_at for each in records if each.created_at), default=None),
+        updated_at=max((each.updated_at for each in records if each.updated_at), default=None),
+        ended_at=max(ends) if state != "running" and ends else None,
+    )  # fmt: skip
+
+
+_WORST: Final = ("running", "stopped", "cancelled", "done")
+"""The state of an operation is the first of these that any of its parts has."""
 
 
 def _count(value: Any) -> int:

@@ -19,8 +19,8 @@ from streamq.model import codec
 from streamq.model.calendars import WITHIN, YEARS, Calendar, Closed, Closing
 from streamq.model.clock import to_ms
 from streamq.model.cron import CronLine, Occurrence, zone_of
-from streamq.model.keys import is_name
 from streamq.model.lanes import NORMAL
+from streamq.model.names import is_partition
 from streamq.times import rfc3339
 
 Overlap = Literal["skip", "queue", "allow"]
@@ -127,7 +127,7 @@ class Schedule:
         """Where it is on its way to, by what is kept. Raises ``ValueError`` for what is no schedule."""
         line, _, _ = raw.partition(b"\n")
         said = codec.loads(line).get("moving")
-        if not (isinstance(said, list) and len(said) == len(Moving._fields) and is_name(said[0])):
+        if not (isinstance(said, list) and len(said) == len(Moving._fields) and is_partition(said[0])):
             return None
         return Moving(said[0], said[1] if isinstance(said[1], int) else None)
 
@@ -303,3 +303,13 @@ class Plan:
 def _by_chance(text: str, below: int) -> int:
     """A number from 0 on that looks random, and is the same in every process."""
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest()) % below
+
+
+def group_in(kept: bytes) -> str | None:
+    """The group of the jobs of a schedule, by what is kept of it; ``None`` where it is no schedule, too."""
+    _, _, definition = kept.partition(b" ")
+    try:
+        group = codec.loads(definition.partition(b"\n")[0]).get("group")
+    except (ValueError, AttributeError):
+        return None
+    return group if isinstance(group, str) else None

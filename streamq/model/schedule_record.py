@@ -7,13 +7,14 @@ the epoch, ``-`` for no job, and the pause as JSON, empty for none. (``lua/parts
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 from streamq.model import codec
 from streamq.model.clock import from_ms, to_ms
 from streamq.model.masked import MASK, mask
+from streamq.model.places import SEPARATOR, queue_of, shown_id
 from streamq.model.schedule import Moving, Schedule
 from streamq.times import rfc3339
 
@@ -137,3 +138,12 @@ def _pause(raw: bytes) -> SchedulePause | None:
 def written_pause(since: int, reason: str) -> bytes:
     """A pause as ``runs`` keeps it."""
     return codec.dumps({"since": since, "reason": reason})
+
+
+def as_known(found: ScheduleRecord) -> ScheduleRecord:
+    """It as people know it: in its queue, not in a partition of that."""
+    partition = found.schedule.queue
+    if SEPARATOR not in partition:
+        return found
+    last = found.last_job and shown_id(partition, found.last_job)
+    return replace(found, schedule=replace(found.schedule, queue=queue_of(partition)), last_job=last)

@@ -8,6 +8,7 @@ from typing import Any
 
 from streamq.model.group_status import pause_of
 from streamq.model.limit import Limit, Rate, held, limit_of
+from streamq.model.places import queue_of
 from streamq.model.steering import Pause
 
 
@@ -47,8 +48,10 @@ def status(name: str, said: Sequence[Any]) -> SharedStatus:
     rows = [
         (said[at].decode("utf-8", "replace"), said[at + 1], said[at + 2]) for at in range(5, len(said), 4)
     ]
-    queues = {queue: units for queue, units, _ in sorted(rows)}
+    queues: dict[str, int] = {}
+    for queue, units, _ in sorted(rows):
+        queues[queue_of(queue)] = queues.get(queue_of(queue), 0) + units
     return SharedStatus(
         name, held(limit_of(code, told)), limit_of(told), sum(queues.values()), used, queues,
-        tuple(queue for queue, _, needs in sorted(rows) if needs), pause_of(pause, now),
+        tuple(dict.fromkeys(queue_of(queue) for queue, _, needs in sorted(rows) if needs)), pause_of(pause, now),
     )  # fmt: skip

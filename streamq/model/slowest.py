@@ -11,6 +11,7 @@ from typing import Final
 
 from streamq.model import codec
 from streamq.model.clock import from_ms
+from streamq.model.places import queue_of, shown_id
 from streamq.model.slow import SlowJob
 from streamq.model.states import State
 
@@ -35,7 +36,9 @@ def slow_job(queue: str, raw: bytes, took: float) -> tuple[SlowJob, int]:
     if state not in _STATES:
         raise ValueError(f"{state!r} is no end")
     begun = from_ms(int(ended) - took)
-    return SlowJob(str(job), queue, str(task), state, str(worker), begun, took / 1000), int(ended)
+    return SlowJob(
+        shown_id(queue, str(job)), queue_of(queue), str(task), state, str(worker), begun, took / 1000
+    ), int(ended)
 
 
 def ended_since(queue: str, rows: Iterable[tuple[bytes, float]], since: int) -> list[SlowJob]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from streamq.model.places import SEPARATOR, queue_of, shown_id
 from streamq.model.worker_load import UNSAID, WORKING, RunningJob, WorkerLoad
 from streamq.times import rfc3339
 
@@ -93,3 +94,18 @@ class WorkerInfo:
             "overdue": [handler.asdict() for handler in self.overdue],
             "notes": [note.asdict() for note in self.notes],
         }  # fmt: skip
+
+
+def as_known(worker: WorkerInfo) -> WorkerInfo:
+    """The worker as people see it: with queues in the place of their partitions."""
+    if not any(SEPARATOR in queue for queue in worker.queues):
+        return worker
+    load, queues = worker.load, tuple(dict.fromkeys(map(queue_of, worker.queues)))
+    return replace(
+        worker, queues=queues, overdue=tuple(map(_known_job, worker.overdue)),
+        load=load and replace(load, running=tuple(map(_known_job, load.running))),
+    )  # fmt: skip
+
+
+def _known_job(job: RunningJob) -> RunningJob:
+    return replace(job, job=shown_id(job.queue, job.job), queue=queue_of(job.queue))

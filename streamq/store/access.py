@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 from streamq.model.clock import ServerClock
 from streamq.model.keys import AppKeys, Keys
+from streamq.model.partitions import Partitions
+from streamq.model.places import queue_of
 from streamq.model.retention import DEFAULT, Kept, Retention
 from streamq.redis.links import Links
 from streamq.redis.pool import Pool
@@ -33,6 +36,8 @@ class Access:
             settings.keep_failed,
             settings.keep_failed_for,
         )
+        self.partitions: dict[str, Partitions] = {}
+        """Of the queues that have several, how many, as far as it was last seen here."""
         self._keys: dict[str, Keys] = {}
 
     def links(self, client_name: str = "streamq", *, shared: bool = False) -> Links:
@@ -45,6 +50,11 @@ class Access:
         """Those of this process for whoever asks briefly and often: one to each server."""
         return self.links(shared=True)
 
+    async def ask_home(self, *command: Any) -> Any:
+        """A brief question to the server of what all queues share, over a connection that is there."""
+        link = self.common.home
+        return await (link.call(*command) if link.connected else self.pool.call_home(*command))
+
     def reading_links(self, worker: str) -> Links:
         """Those over which a worker reads jobs: its own where a read blocks, which it does on one server only."""
         return self.links(worker) if self.servers.is_one else self.common
@@ -54,7 +64,7 @@ class Access:
         return ThreadLinks(self.servers, client_name)
 
     def keys(self, queue: str) -> Keys:
-        """The keys of a queue. Raises ``ConfigurationError`` for a bad name."""
+        """The keys of a partition. Raises ``ConfigurationError`` for a bad name."""
         try:
             found = self._keys.get(queue)
         except TypeError:  # unhashable: Keys refuses it with the right error
@@ -62,6 +72,16 @@ class Access:
         if found is None:
             found = self._keys[queue] = Keys(self.settings.prefix, queue, sharded=not self.servers.is_one)
         return found
+
+    def generation(self, partition: str) -> int:
+        """The number of the last change of partitions that is known here, of the queue of one."""
+        its = self.partitions.get(queue_of(partition))
+        return 0 if its is None else its.generation
+
+    def part_of(self, partition: str, whole: int) -> int:
+        """What one partition has of a number of records that is kept of a queue."""
+        its = self.partitions.get(queue_of(partition)) if self.partitions else None
+        return whole if its is None else -(-whole // its.count)
 
     def learn_retention(self, queue: str, told: Retention) -> None:
         """What is told to a queue was seen."""

@@ -64,7 +64,7 @@ async def bulk_step(
             following,
             looked if following == end else 0,
             its.told,
-            access.settings.keep_failed,
+            access.part_of(queue, access.settings.keep_failed),
         )
         flat = [text for meant in part for text in meant]
         state, changed, wait = await scripts.BULK.run(

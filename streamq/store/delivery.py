@@ -133,7 +133,7 @@ class Delivery:
 
         A job whose end was asked for ends as cancelled instead.
         """
-        keep = self._access.settings.keep_failed
+        keep = self._access.part_of(queue, self._access.settings.keep_failed)
         keys, link, released, at = self._access.keys(queue), links.of(queue), 0, 0
         while at < len(places):
             arguments = [part for lane_entry in places[at : at + RELEASED_AT_ONCE] for part in lane_entry]

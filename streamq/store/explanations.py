@@ -17,6 +17,7 @@ from streamq.model.headers import parse_headers
 from streamq.model.job_reader import READ
 from streamq.model.job_record import Failure, JobRecord
 from streamq.model.limit import held, limit_of
+from streamq.model.places import shown_id
 from streamq.model.states import State
 from streamq.model.statistics import MINUTE, figures_of
 from streamq.model.steering import PAUSED, TASK, steering
@@ -77,18 +78,23 @@ class Explanations:
             if not rest:
                 return Facts(job, from_ms(self._access.clock.now()))
             around = _Around(*rest)
-            workers, pace = await self._near(links, job, around.now) if job.state in _AROUND else ([], None)
+            workers, pace = (
+                await self._near(links, queue, job, around.now) if job.state in _AROUND else ([], None)
+            )
             told, lost = await self._workers.told_and_lost(links, queue, workers[:LOOKED_FOR])
+            around = around._replace(key_holder=_shown_holder(queue, around.key_holder))
             return _facts(job, found, around, [*told, *workers[LOOKED_FOR:]], lost, pace)
 
-    async def _near(self, links: Links, job: JobRecord, now: int) -> tuple[list[WorkerInfo], float | None]:
+    async def _near(
+        self, links: Links, queue: str, job: JobRecord, now: int
+    ) -> tuple[list[WorkerInfo], float | None]:
         """The workers that serve its queue, with the one that has it; and its queue's pace in the last minutes."""
         minute = now // 60_000
         minutes = range(minute - PACE, minute + 1) if job.state is State.WAITING else ()
         shared = self._access.shared
         home = [("HGETALL", shared.workers), ("HGETALL", shared.asks)]
-        commands = self._statistics.commands(job.queue, MINUTE, minutes)
-        link = links.of(job.queue)
+        commands = self._statistics.commands(queue, MINUTE, minutes)
+        link = links.of(queue)
         if link is links.home or not commands:  # one round trip, or two at once
             entries, asks, *replies = await links.home.batch(*home, *commands)
         else:
@@ -96,11 +102,15 @@ class Explanations:
         if isinstance(entries, Exception):
             raise translate(entries, sent=True) from entries
         listed = self._workers.read_list(entries, () if isinstance(asks, Exception) else asks)
-        near = [worker for worker in listed if job.queue in worker.queues or worker.name == job.worker]
+        near = [worker for worker in listed if queue in worker.queues or worker.name == job.worker]
         near.sort(
             key=lambda worker: worker.name != job.worker
         )  # the one that has it is looked for in any case
         return near, _pace(now // 1000, self._statistics.read(minutes, replies))
+
+
+def _shown_holder(queue: str, job_id: bytes) -> bytes:
+    return shown_id(queue, job_id.decode("utf-8", "replace")).encode() if job_id else b""
 
 
 def _facts(

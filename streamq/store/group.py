@@ -5,20 +5,36 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from streamq.errors import StreamqError
 from streamq.model.breaker_status import BreakerStatus
 from streamq.model.breaker_status import status as breaker_status
 from streamq.model.group import tenant_of
 from streamq.model.group_status import GroupStatus, status
-from streamq.model.limit import CODE, GROUP, PARTS, PAUSE, QUEUE, SHARED, TASK, TOLD, Limit, limit_of, written
+from streamq.model.limit import (
+    CODE,
+    GROUP,
+    OF_SHARED,
+    PARTS,
+    PAUSE,
+    QUEUE,
+    SHARED,
+    TASK,
+    TOLD,
+    Limit,
+    Told,
+    limit_of,
+    written,
+)
+from streamq.model.places import queue_of, shared_name
 from streamq.redis import scripts
 from streamq.redis.answers import translate
 from streamq.redis.link import Link
 from streamq.redis.links import Links
 from streamq.redis.replies import pairs
 from streamq.store.access import Access
+from streamq.store.shared import SharedLimits
 
 log = logging.getLogger("streamq.store")
 
@@ -29,28 +45,38 @@ SCANNED: Final = 1_000
 _SPECIAL: Final = re.compile(r"([*?\[\]\\])")
 
 
-class Told(NamedTuple):
-    """A limit by who said it."""
-
-    code: Limit
-    told: Limit
-
-
-NOT_TOLD: Final = Told(Limit(), Limit())
-
-
 class Groups:
     """Commands: limits and pauses of scopes (``model.limit``). Queries: how groups are."""
 
-    def __init__(self, access: Access) -> None:
-        self._access = access
+    def __init__(self, access: Access, shared: SharedLimits) -> None:
+        self._access, self._shared = access, shared
 
     # -- commands -------------------------------------------------------------------------------------------
 
-    async def limit(self, queue: str, scope: str, parts: Mapping[str, Any]) -> Told:
+    async def limit(self, queue: str, scope: str, parts: Mapping[str, Any], *, source: str = "told") -> Told:
         """Tell parts of the limit of a scope, which are checked; ``None`` takes one back. Returns what is said then."""
         async with self._access.pool.links() as links:
-            return await self._limit(links.of(queue), queue, "told", scope, parts)
+            link = links.of(queue)
+            said = await self._limit(link, queue, source, scope, parts)
+            if scope.startswith(GROUP) or queue_of(queue) not in self._access.partitions:
+                return said
+            return await self._share_out(link, queue, source, scope, said)
+
+    async def _share_out(self, link: Link, queue: str, source: str, scope: str, said: Told) -> Told:
+        """The partitions of a queue draw from one shared limit what all of it may: what each says alone is as much."""
+        own, name = said.code if source == "code" else said.told, shared_name(queue_of(queue), scope)
+        whole = {part: getattr(own, part) for part in OF_SHARED}
+        await self._shared.say(name, whole, source)
+        held_to = any(getattr(each, part) is not None for each in said for part in OF_SHARED)
+        if held_to and (own.shared or said.code.shared or said.told.shared):
+            log.error(
+                "the concurrency and the rate of %s hold in each partition alone, as it draws from a shared limit too: "
+                "say them of that", queue,
+            )  # fmt: skip
+            return said
+        if held_to or not (said.code.shared or said.told.shared):
+            await self._limit(link, queue, "told", scope, {"shared": name if held_to else None})
+        return said
 
     async def _limit(self, link: Link, queue: str, source: str, scope: str, parts: Mapping[str, Any]) -> Told:
         keys = self._access.keys(queue)
@@ -69,7 +95,7 @@ class Groups:
             for scope, text in zip(scopes, before, strict=True):
                 if limit_of(text) != limits[scope]:
                     parts = {name: getattr(limits[scope], name) for name in PARTS}
-                    await self._limit(link, queue, "code", scope, parts)
+                    await self.limit(queue, scope, parts, source="code")
         except StreamqError as error:
             log.warning("the limits that code declares of %s cannot be written: %s", queue, error)
 

@@ -13,6 +13,7 @@ from streamq.model.clock import from_ms
 from streamq.model.cursors import is_entry
 from streamq.model.job_reader import READ, from_entry, from_record
 from streamq.model.job_record import JobRecord, Page
+from streamq.model.places import WITHIN, place_of, shown_id
 from streamq.model.reports import progress
 from streamq.model.states import STARTS, State, allowed_in
 from streamq.redis import scripts
@@ -66,7 +67,7 @@ class Jobs:
         moves it.
         """
         said = await self._act(scripts.REQUEUE, queue, job_id, ("retry",))
-        self._check_key(job_id, said)
+        self._check_key(queue, job_id, said)
         _, task, payload, headers = said
         return self._known(from_entry(queue, job_id, 0, b"", 0, task, payload, headers))
 
@@ -74,14 +75,15 @@ class Jobs:
         """A job that has ended is made once more, with another payload. Returns the new one. Raises as ``requeue``."""
         arguments = (parked_sequence(), payload, headers)
         said = await self._act(scripts.CLONE, queue, job_id, ("retry",), *arguments)
-        self._check_key(job_id, said)
+        self._check_key(queue, job_id, said)
         _, new, task, payload, packed = said
         return self._known(from_entry(queue, new.decode(), 0, b"", 0, task, payload, packed))
 
-    def _check_key(self, job_id: str, said: Sequence[Any]) -> None:
+    def _check_key(self, queue: str, job_id: str, said: Sequence[Any]) -> None:
         if said[0] == b"key":
             key, other, state = (text.decode() for text in said[1:])
-            raise KeyInUse(job_id, "retry", state, allowed_in(state), key, other)
+            shown, other = shown_id(queue, job_id), shown_id(queue, other)
+            raise KeyInUse(shown, "retry", state, allowed_in(state), key.rpartition(WITHIN)[2], other)
 
     async def cancel(self, queue: str, job_id: str, reason: str, by: str) -> JobRecord:
         """A job that has not begun ends as cancelled; an active one when its worker knows. Returns it as it is now.
@@ -89,7 +91,7 @@ class Jobs:
         Raises ``JobNotFound``, and ``WrongState`` when it has ended otherwise.
         """
         told = {"type": "Cancelled", "message": reason, **({"by": by} if by else {})}
-        keep = self._access.settings.keep_failed
+        keep = self._access.part_of(queue, self._access.settings.keep_failed)
         return self._read(
             queue,
             job_id,
@@ -104,7 +106,7 @@ class Jobs:
         arguments = ("" if change.version is None else change.version, *change[:4])
         said = await self._act(scripts.CHANGE, queue, job_id, change.actions, *arguments)
         if said[0] == b"version":
-            raise VersionConflict(job_id, change.version or 0, said[1])
+            raise VersionConflict(shown_id(queue, job_id), change.version or 0, said[1])
         return self._read(queue, job_id, said)
 
     async def remove(self, queue: str, job_id: str) -> None:
@@ -122,7 +124,7 @@ class Jobs:
         if said[0] == b"is":
             state = said[1].decode()
             forbidden = [action for action in actions if state not in STARTS[action]]
-            raise WrongState(job_id, (forbidden or actions)[0], state, allowed_in(state))
+            raise WrongState(shown_id(queue, job_id), (forbidden or actions)[0], state, allowed_in(state))
         return said
 
     def _read(self, queue: str, job_id: str, said: Sequence[Any]) -> JobRecord:
@@ -153,7 +155,7 @@ class Jobs:
 
     async def found(self, queue: str, ids: Sequence[str]) -> dict[str, JobRecord]:
         """By id, everything known of those of the jobs that are somewhere."""
-        return {job.id: job for job in await self._jobs(queue, ids)}
+        return {place_of("", job.id)[1]: job for job in await self._jobs(queue, ids)}
 
     async def endings(self, queue: str, ids: Sequence[str]) -> dict[str, bytes | bool]:
         """By id the job's record, ``True`` while it has not ended, and ``False`` when there is no such job."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from streamq.model.job_record import JobRecord
-from streamq.model.operation import Bulk, OperationRecord, begin_text, course, new_id, operation
+from streamq.model.operation import Bulk, OperationRecord, as_one, begin_text, course, operation
+from streamq.model.places import queue_of
 from streamq.model.states import State
 from streamq.noun_errors import OperationConflict
 from streamq.redis import scripts
@@ -32,19 +33,17 @@ class Operations:
 
     # -- commands -------------------------------------------------------------------------------------------
 
-    async def begin(self, queue: str, kind: str, states: Sequence[State], total: int, by: str) -> str:
-        """Set an operation off. Returns its id."""
-        operation_id = new_id(queue)
+    async def begin(
+        self, queue: str, operation_id: str, kind: str, states: Sequence[State], total: int, by: str
+    ) -> None:
+        """Set an operation off."""
         await self._operate(queue, operation_id, begin_text(kind, states, total, by))
-        return operation_id
 
-    async def begin_bulk(self, queue: str, bulk: Bulk, total: int, by: str) -> str:
-        """Set off an operation by filter. Returns its id. Raises ``OperationConflict``."""
-        operation_id = new_id(queue)
+    async def begin_bulk(self, queue: str, operation_id: str, bulk: Bulk, total: int, by: str) -> None:
+        """Set off an operation by filter. Raises ``OperationConflict``."""
         before = await self._operate(queue, operation_id, bulk.begin_text(total, by))
         if before.startswith(CONFLICT):
-            raise OperationConflict(queue, before.removeprefix(CONFLICT))
-        return operation_id
+            raise OperationConflict(queue_of(queue), before.removeprefix(CONFLICT))
 
     async def cancel(self, queue: str, operation_id: str) -> str:
         """Cancel an operation: what it has done stays done. Returns its state before, empty where there is none."""
@@ -82,10 +81,11 @@ class Operations:
             rows = await links.commands(
                 queues, [("HGETALL", self._access.keys(queue).operations) for queue in queues]
             )
-        found: list[OperationRecord] = []
+        found: dict[str, list[OperationRecord]] = {}
         for queue, row in readable(queues, rows):
-            found += _read(queue, row)
-        return _in_order(found)
+            for each in _read(queue, row):
+                found.setdefault(each.id, []).append(each)
+        return _in_order(map(as_one, found.values()))
 
     async def of(self, queue: str, links: Links) -> list[OperationRecord]:
         """The operations of a queue that have not been forgotten, the latest first. What cannot be read is left out."""
@@ -104,5 +104,5 @@ def _read(queue: str, rows: Any) -> list[OperationRecord]:
     return [each for each in found if each]
 
 
-def _in_order(found: list[OperationRecord]) -> list[OperationRecord]:
+def _in_order(found: Iterable[OperationRecord]) -> list[OperationRecord]:
     return sorted(found, key=lambda each: str(each.created_at), reverse=True)

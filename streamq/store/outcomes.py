@@ -130,7 +130,8 @@ class Outcomes:
         keep = settings.keep_completed
         if told is not None and told.queue.completed is not None:
             keep = told.queue.completed
-        arguments: list[Any] = [keep, settings.keep_failed]
+        part_of = self._access.part_of
+        arguments: list[Any] = [part_of(queue, keep), part_of(queue, settings.keep_failed)]
         for alike in _alike(part):
             for some, whole in _by_read(queue, alike, reads):
                 arguments += _group(some, whole=whole)

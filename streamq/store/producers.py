@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from streamq.errors import NotDurable, OutcomeUnknown, StreamqError
-from streamq.model.clock import monotonic
 from streamq.model.envelope import UNDEMANDING, New
+from streamq.model.places import queue_of
 from streamq.noun_errors import full
 from streamq.redis import scripts
 from streamq.redis.answers import NoScript, translate
@@ -19,116 +19,18 @@ from streamq.redis.link import Link
 from streamq.redis.links import Links
 from streamq.settings import Durability
 from streamq.store.access import Access
+from streamq.store.announcements import Announcements, Plainness
+from streamq.store.batch import PRODUCER_MEMORY_MS, Answer, Batch, Producer, Stale
 
 log = logging.getLogger("streamq.outbox")
 
-PRODUCER_MEMORY_MS: Final = 3_600_000
-"""How long the server remembers a producer's last batch."""
 ANSWER: Final = 2.0
 """Seconds for which the answer of a server that has waited for its replicas, or its disk, may be on its way."""
-PLAIN_FOR: Final = 1.0
-"""Seconds for which a queue to which nothing was told is taken to be plain: as late is a producer with a bound or a
-pause that is new."""
-ANNOUNCED_FOR: Final = 30.0
-"""Seconds after which a queue that is enqueued to is put on the list of queues again: somebody may have emptied it."""
 
 GROUPED: Final = 1_000
 """Jobs of a group that admit.lua takes: Lua's ``unpack`` can pass on some thousands of arguments."""
 FORGOTTEN_AT_ONCE: Final = 500
 """Producers that are forgotten in one round trip."""
-
-
-class Producer(NamedTuple):
-    """The name under which the batches of one queue are numbered; the server remembers the last one of each name."""
-
-    queue: str
-    script: scripts.Script
-    keys: scripts.Named
-    record: str
-    remembered: int = PRODUCER_MEMORY_MS
-    """Milliseconds for which its last batch is."""
-
-
-class Batch(NamedTuple):
-    """Jobs under a number of their producer: sent again under it, they are answered and not added."""
-
-    producer: Producer
-    number: int
-    jobs: Sequence[New]
-
-
-Answer = list[str] | StreamqError
-"""What became of a batch: the ids of its jobs, or why there are none."""
-
-
-class Announcements:
-    """When each queue was last put on the list of queues, which schedulers read. It goes out with a batch.
-
-    Again after ``ANNOUNCED_FOR`` seconds and after a reconnection: the server may have come back empty.
-    """
-
-    def __init__(self, key: str) -> None:
-        self._key = key
-        self._until: dict[str, float] = {}
-        self._refused = False
-
-    def due(self, link: Link, batches: Sequence[Batch]) -> list[str]:
-        """The queues to announce along with these batches."""
-        if not link.connected:
-            self._until.clear()
-        now, until = monotonic(), self._until.get
-        if len(batches) == 1:
-            queue = batches[0].producer.queue
-            return [queue] if until(queue, 0.0) < now else []
-        return [batch.producer.queue for batch in batches if until(batch.producer.queue, 0.0) < now]
-
-    def forget(self, queue: str) -> None:
-        """The queue was taken off the list."""
-        self._until.pop(queue, None)
-
-    def command(self, queues: Sequence[str]) -> tuple[Any, ...]:
-        """What announces them."""
-        return ("SADD", self._key, *queues)
-
-    def note(self, queues: Sequence[str], reply: object, *, only: bool) -> None:
-        """Take the server's reply. A refused announcement stops no batch; it is tried again with the next one.
-
-        It is logged when it begins and when it ends, where it is the ``only`` thing refused.
-        """
-        if isinstance(reply, Exception):
-            if not only:
-                return
-            if not self._refused:
-                log.warning("%s cannot be put on the list of queues %s: %s", queues[0], self._key, reply)
-            self._refused = True
-            return
-        if self._refused:
-            log.info("queues are put on the list of queues %s again", self._key)
-        self._refused = False
-        self._until.update(dict.fromkeys(queues, monotonic() + ANNOUNCED_FOR))
-
-
-class Plainness:
-    """Until when each queue is known to be plain: nothing was told to it, so that enqueue.lua serves.
-
-    What is told to a queue concerns producers who know nothing of it. So they send by admit.lua, which decides, once in
-    ``PLAIN_FOR`` seconds, and learn by its answer.
-    """
-
-    def __init__(self) -> None:
-        self.until: dict[str, float] = {}
-        """By queue, by the monotonic clock."""
-
-    def __contains__(self, queue: str) -> bool:
-        return self.until.get(queue, 0.0) > monotonic()
-
-    def heard(self, queue: str, *, steered: bool) -> None:
-        """What the script said."""
-        self.until[queue] = 0.0 if steered else monotonic() + PLAIN_FOR
-
-    def forget(self, queue: str) -> None:
-        """Something is told to it now."""
-        self.until.pop(queue, None)
 
 
 class Flight:
@@ -141,11 +43,12 @@ class Flight:
 
     def __init__(
         self, link: Link, batches: Sequence[Batch], durability: Durability, seconds: float,
-        announced: Announcements, new: Sequence[str], plain: Plainness, again: bool,  # of this module
+        announced: Announcements, new: Sequence[str], plain: Plainness, again: bool,
+        generation: Callable[[str], int],
     ) -> None:  # fmt: skip
         self._link, self._batches, self._durability = link, batches, durability
         self._announced, self._new, self._plain = announced, new, plain
-        self._calls = list(map(_call, batches))
+        self._calls = [_call(batch, generation(batch.producer.queue)) for batch in batches]
         # again, it may be another server, to which the scripts are unknown
         made = scripts.Script.in_full if again else scripts.Script.command
         commands = [made(of.producer.script, *call) for of, call in zip(batches, self._calls, strict=True)]
@@ -230,7 +133,7 @@ class Producers:
         within: float | None = None,
     ) -> Flight:  # fmt: skip
         seconds = within or self._access.settings.enqueue_timeout
-        how = (self._announcements, new, self.plain, within is not None)
+        how = (self._announcements, new, self.plain, within is not None, self._access.generation)
         return Flight(link, batches, durability, seconds, *how)
 
     async def submit(
@@ -276,10 +179,10 @@ class Producers:
             )
 
 
-def _call(batch: Batch) -> tuple[scripts.Named, Sequence[Any]]:
+def _call(batch: Batch, generation: int) -> tuple[scripts.Named, Sequence[Any]]:
     keys, jobs = batch.producer.keys, batch.jobs
     if batch.producer.script is scripts.ADMIT:
-        return keys, _admitted(batch)
+        return keys, _admitted(batch, generation)
     if len(jobs) == 1 and not jobs[0].due:
         return keys, (batch.number, PRODUCER_MEMORY_MS, 1, 0, *jobs[0][:3])
     later = [job for job in jobs if job.due]
@@ -297,9 +200,10 @@ def _call(batch: Batch) -> tuple[scripts.Named, Sequence[Any]]:
     return keys, arguments
 
 
-def _admitted(batch: Batch) -> Sequence[Any]:
+def _admitted(batch: Batch, generation: int) -> Sequence[Any]:
     """Jobs that follow each other and are alike are a group."""
-    arguments: list[Any] = [batch.number, batch.producer.remembered, parked_sequence()]
+    remembered = batch.producer.remembered
+    arguments: list[Any] = [batch.number, remembered, parked_sequence(), generation, batch.asks]
     terms: tuple[Any, ...] = ()
     at = 0
     for task, payload, headers, due, demand in batch.jobs:
@@ -346,7 +250,9 @@ def _refusal(batch: Batch, reply: Exception) -> StreamqError:
     """Why the server took none of the batch."""
     word, _, told = str(reply).partition(" ")
     if word == "FULL":
-        return full(batch.producer.queue, told)
+        return full(queue_of(batch.producer.queue), told)
+    if word == "STALE" and told in ("partitions", "home"):
+        return Stale(is_home=told == "home")
     return translate(reply, sent=True)
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from streamq.model.job_record import Counts
-from streamq.model.keys import GROUP, is_name
+from streamq.model.keys import GROUP
+from streamq.model.names import is_partition
 from streamq.model.shown import shown
 from streamq.redis import scripts
 from streamq.redis.answers import is_of_another_type, translate
@@ -68,7 +69,8 @@ class Queues:
     # -- queries --------------------------------------------------------------------------------------------
 
     async def names(self) -> set[str]:
-        """The names of all queues that were ever used. What cannot name a queue is logged once and left out."""
+        """The names of the partitions of all queues that were ever used. What cannot name one is logged once and left
+        out."""
         names, invalid = await self.names_and_invalid()
         if fresh := invalid - self._known_invalid:
             log.warning(
@@ -83,8 +85,8 @@ class Queues:
         """The names of all queues, and the members of their list that are no valid names (another program's)."""
         members = await self._access.pool.call_home("SMEMBERS", self._access.shared.queues)
         texts = {member: member.decode("utf-8", "replace") for member in members}
-        names = {text for text in texts.values() if is_name(text)}
-        return names, frozenset(member for member, text in texts.items() if not is_name(text))
+        names = {text for text in texts.values() if is_partition(text)}
+        return names, frozenset(member for member, text in texts.items() if text not in names)
 
     async def counts(self, queue: str) -> Counts:
         """How many jobs are in each state; a fixed number of O(1) commands.

@@ -55,7 +55,8 @@ class Recovery:
         it as lost without asking.
         """
         keys, settings = self._access.keys(queue), self._access.settings
-        arguments = (raw_name(worker), beat or b"", PAGE, settings.crash_limit, settings.keep_failed)
+        keep = self._access.part_of(queue, settings.keep_failed)
+        arguments = (raw_name(worker), beat or b"", PAGE, settings.crash_limit, keep)
         again = suspects = failed = cancelled = 0
         first: tuple[tuple[str, str, str], ...] = ()
         link = links.of(queue)
@@ -74,7 +75,7 @@ class Recovery:
     async def audit(self, links: Links, queue: str) -> int:
         """Give back the stranded jobs: delivered, and pending under no consumer. Returns how many."""
         keys, link, stranded, missing = self._access.keys(queue), links.of(queue), 0, 0
-        keep = self._access.settings.keep_failed
+        keep = self._access.part_of(queue, self._access.settings.keep_failed)
         await self._delivery.join(links, (queue,))
         for lane in NUMBERS:
             after = last = b""

@@ -10,7 +10,8 @@ from streamq.model.envelope import New
 from streamq.redis import scripts
 from streamq.settings import Durability
 from streamq.store.access import Access
-from streamq.store.producers import Batch, Producers
+from streamq.store.batch import Batch
+from streamq.store.producers import Producers
 
 REMEMBERED_MS: Final = 86_400_000
 """How long a key and its answer are kept: a day, in which whoever lost an answer has asked again."""
@@ -56,13 +57,13 @@ class Requests:
             )
             return said
 
-    async def send(self, queue: str, name: str, job: New, durability: Durability) -> str:
+    async def send(self, queue: str, name: str, job: New, durability: Durability, asks: bytes = b"") -> str:
         """Add the job of a request, or answer how it was added before. Raises what enqueue raises."""
         producer = self._producers.producer(queue, name, plain=False)._replace(remembered=REMEMBERED_MS)
         async with self._access.pool.links() as links:
             for left in reversed(range(TRIES)):
                 (answer,) = await self._producers.submit(
-                    links.of(queue), [Batch(producer, 1, [job])], durability
+                    links.of(queue), [Batch(producer, 1, [job], asks)], durability
                 )
                 if isinstance(answer, list):
                     return answer[0]

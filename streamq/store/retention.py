@@ -88,7 +88,7 @@ class Retention:
 
     async def _prune_completed(self, link: Link, queue: str, kept: Kept) -> int:
         keys, pruned, more = self._access.keys(queue), 0, 1
-        bounds = (_ms(kept.completed_for), PAGE, kept.completed)
+        bounds = (_ms(kept.completed_for), PAGE, self._access.part_of(queue, kept.completed or 0))
         while more:
             count, more = await scripts.PRUNE.run(link, keys, *bounds)
             pruned += count
@@ -97,7 +97,7 @@ class Retention:
     async def _prune_others(self, link: Link, queue: str, kept: Kept) -> int:
         """Those of jobs that ended otherwise, by the bounds of failed ones."""
         keys, pruned = self._access.keys(queue), 0
-        bounds = (_ms(kept.failed_for), PAGE, kept.failed)
+        bounds = (_ms(kept.failed_for), PAGE, self._access.part_of(queue, kept.failed or 0))
         while await scripts.ADOPT.run(link, keys, PAGE):
             pass
         await self._regroup(link, queue)
@@ -136,7 +136,7 @@ def tidy_call(
     named = scripts.TIDY.on(keys, kept=keys.kept_of(is_completed, digest(task)))
     bounds = (
         "1" if is_completed else "",
-        "" if number is None else number,
+        "" if number is None else access.part_of(queue, number),
         "" if age is None else _ms(age),
         PAGE,
     )

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from streamq.errors import Rejected, StreamqError
 from streamq.model import codec, due
 from streamq.model.clock import from_ms, to_ms
-from streamq.model.keys import is_name
+from streamq.model.names import is_partition
 from streamq.model.schedule import Moving, Schedule
 from streamq.model.schedule_record import ScheduleRecord, record
 from streamq.redis import scripts
@@ -318,7 +318,7 @@ class Schedules:
 def queue_in(place: str | None) -> str | None:
     """The queue that stands at the name of a schedule; ``None`` for what names none."""
     queue = (place or "").partition(" ")[0]
-    return queue if is_name(queue) else None
+    return queue if is_partition(queue) else None
 
 
 def _text(said: int | str | bytes | None) -> int | str | bytes:

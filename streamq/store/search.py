@@ -9,6 +9,7 @@ from streamq.model.clock import from_ms, monotonic
 from streamq.model.cursors import invalid
 from streamq.model.filter import Filter
 from streamq.model.job_record import Counted, JobRecord, SearchPage
+from streamq.model.places import key_within, place_of, queue_of
 from streamq.model.states import State
 from streamq.redis.links import Links
 from streamq.store.access import Access
@@ -35,7 +36,9 @@ class Search:
         """Up to ``limit`` of them. Raises ``UsageError`` for a cursor that is not one of this search."""
         async with self._access.pool.links() as links:
             if (job_id := wanted.required("id")) is not None:
-                found = await Reader(self._access, links, queue, wanted).located([job_id])
+                name, own_id = place_of(queue_of(queue), job_id)
+                here = [own_id] if name == queue else []
+                found = await Reader(self._access, links, queue, wanted).located(here)
                 return SearchPage(self._meant(wanted, found, len(found)), len(found))
             return await self._page(links, queue, wanted, limit, cursor)
 
@@ -53,7 +56,7 @@ class Search:
         self, links: Links, queue: str, wanted: Filter, limit: int, cursor: str | None
     ) -> SearchPage:
         reader = Reader(self._access, links, queue, wanted)
-        steps = _steps(wanted)
+        steps = _steps(wanted, by_key=not self._is_within_group(queue, wanted))
         step, _, place = (cursor or "").partition(".")
         if cursor is not None and step not in steps:
             raise invalid(cursor)
@@ -81,9 +84,15 @@ class Search:
                 place = following
         return SearchPage(items, looked)
 
+    def _is_within_group(self, queue: str, wanted: Filter) -> bool:
+        """Whether the key that is asked for may be that of any group: then nothing says where its job is."""
+        return queue_of(queue) in self._access.partitions and wanted.required("group") is None
+
     async def _of_key(self, reader: Reader, queue: str, wanted: Filter) -> list[Candidate]:
         """The job that has the unique key now, and those that follow it, as far as they have not ended."""
-        key = wanted.required("key")
+        key, group = wanted.required("key") or "", wanted.required("group") or ""
+        if queue_of(queue) in self._access.partitions:
+            key = key_within(group, key)
         said = await self._access.pool.call(queue, "HGET", self._access.keys(queue).unique, key)
         ids = said.decode("utf-8", "replace").split() if said else []
         found = await reader.located([*ids[:1], *ids[2:]])
@@ -101,10 +110,10 @@ class Search:
         return items
 
 
-def _steps(wanted: Filter) -> list[str]:
+def _steps(wanted: Filter, *, by_key: bool) -> list[str]:
     """What is looked at, in order. With a key that is asked for, the living jobs are those that have it or follow."""
     states = [state.value for state in wanted.states()]
-    if wanted.required("key") is None:
+    if not by_key or wanted.required("key") is None:
         return states
     ended = [state for state in states if State(state) not in LIVING]
     return [KEY, *ended] if len(ended) < len(states) else ended

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from streamq.errors import StreamqError
-from streamq.model.limit import PARTS, SHARED, Limit, limit_of, written
+from streamq.model.limit import PARTS, SHARED, Limit, Told, limit_of, written
+from streamq.model.places import SEPARATOR
 from streamq.model.shared_status import SharedStatus, status
 from streamq.redis import scripts
 from streamq.redis.links import Links
 from streamq.store.access import Access
-from streamq.store.group import Told
 
 log = logging.getLogger("streamq.store")
 
@@ -63,6 +63,14 @@ class SharedLimits:
         except StreamqError as error:
             log.warning("the shared limits that code declares cannot be written: %s", error)
 
+    async def say(self, name: str, parts: Mapping[str, Any], source: str) -> None:
+        """Tell parts of a shared limit, unless it is so already."""
+        before = limit_of(
+            await self._access.pool.call_home("HGET", self._access.shared.shared, f"{source} {name}")
+        )
+        if any(getattr(before, part) != value for part, value in parts.items()):
+            await self.limit(name, parts, source=source)
+
     async def pause(self, name: str, reason: str, by: str, ends: str, *, extend: bool = False) -> bool:
         """Start nothing that draws from it until ``ends``, a due time; empty is for ever, and ``now`` ends a pause.
 
@@ -89,7 +97,8 @@ class SharedLimits:
         """The shared limits that an active job draws from."""
         told = await self._access.pool.call(queue, "HGET", self._access.keys(queue).out, job_id)
         last = (told or b"").decode("utf-8", "replace").split("\n")[2:]
-        return [drawn.rpartition("=")[0] for drawn in " ".join(last).split() if "=" in drawn]
+        names = [drawn.rpartition("=")[0] for drawn in " ".join(last).split() if "=" in drawn]
+        return [name for name in names if SEPARATOR not in name]
 
     async def remove(self, name: str) -> bool:
         """Forget what was told of it. Returns whether anything was."""
@@ -100,7 +109,8 @@ class SharedLimits:
 
     async def forget_queue(self, queue: str) -> None:
         """The queue is removed, and holds nothing of any shared limit any more."""
-        for name in await self.names():
+        fields = await self._access.pool.call_home("HKEYS", self._access.shared.shared)
+        for name in {field.decode("utf-8", "replace").partition(" ")[2] for field in fields}:
             await self._access.pool.call_home(
                 "HDEL", self._access.shared.shared_lease + name, f"queue {queue}"
             )
@@ -155,7 +165,8 @@ class SharedLimits:
     async def names(self) -> list[str]:
         """The names of all shared limits of which anything is said."""
         fields = await self._access.pool.call_home("HKEYS", self._access.shared.shared)
-        return sorted({field.decode("utf-8", "replace").partition(" ")[2] for field in fields})
+        names = {field.decode("utf-8", "replace").partition(" ")[2] for field in fields}
+        return sorted(name for name in names if SEPARATOR not in name)  # the others are of partitions
 
     async def status(self, name: str) -> SharedStatus:
         """How one is."""

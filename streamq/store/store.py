@@ -18,6 +18,7 @@ from streamq.store.group import Groups
 from streamq.store.jobs import Jobs
 from streamq.store.operations import Operations
 from streamq.store.outcomes import Outcomes
+from streamq.store.partitions import PartitionStore
 from streamq.store.producers import Producers
 from streamq.store.queues import Queues
 from streamq.store.records import RecordsStore
@@ -68,8 +69,9 @@ class Store(Access):
         self.explanations = Explanations(self, self.workers, self.statistics, known)
         self.queues = Queues(self)
         self.steering = SteeringStore(self)
-        self.groups = Groups(self)
         self.shared_limits = SharedLimits(self)
+        self.groups = Groups(self, self.shared_limits)
+        self.partition = PartitionStore(self, self.groups)
         self.trail = Trail(self)
         self.records = RecordsStore(self)
         self.operations = Operations(self, known)

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from streamq.errors import Rejected, StreamqError
 from streamq.model import codec
-from streamq.model.keys import TOGETHER, is_name
+from streamq.model.keys import TOGETHER
+from streamq.model.names import is_partition
 from streamq.model.worker_info import WorkerInfo, WorkerNote
 from streamq.model.worker_load import RunningJob, WorkerLoad
 from streamq.redis import scripts
@@ -316,7 +317,7 @@ def parse_worker(name: bytes, raw: bytes) -> WorkerInfo:
     Raises one of ``UNREADABLE`` when a member is missing that every version writes.
     """
     said = codec.loads(raw)
-    queues = tuple(queue for queue in said["queues"] if isinstance(queue, str) and is_name(queue))
+    queues = tuple(queue for queue in said["queues"] if isinstance(queue, str) and is_partition(queue))
     return WorkerInfo(
         name=name.decode(), host=str(said.get("host", "")), pid=_whole(said.get("pid")), queues=queues,
         concurrency=_whole(said.get("concurrency")), clients=_clients(said.get("clients")),

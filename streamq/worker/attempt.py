@@ -67,9 +67,9 @@ class Attempt:
     def fields(self) -> dict[str, object]:
         """What log lines tell of it: see ``logs.FIELDS``."""
         delivery = self.delivery
-        headers = delivery.headers
+        headers, (queue, job_id) = delivery.headers, delivery.known_as
         fields: dict[str, object] = {
-            "job": delivery.job_id, "queue": delivery.queue, "task": delivery.task[:200], "attempt": self.number,
+            "job": job_id, "queue": queue, "task": delivery.task[:200], "attempt": self.number,
             "attempts": self.attempts, "worker": self.worker,
         }  # fmt: skip
         if "foreign" in headers and (trace := trace_of(headers)):
@@ -77,4 +77,5 @@ class Attempt:
         return fields
 
     def __str__(self) -> str:
-        return f"job {self.delivery.job_id} of {self.delivery.task[:200]!r} on {self.delivery.queue}"
+        queue, job_id = self.delivery.known_as
+        return f"job {job_id} of {self.delivery.task[:200]!r} on {queue}"

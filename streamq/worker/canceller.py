@@ -38,8 +38,7 @@ class Canceller:
 
     async def run(self) -> None:
         """Listen and look until cancelled."""
-        channels = {queue: self._store.keys(queue).signals for queue in self._queues}
-        self._store.signals.listen_only(self._listening, channels, self._heard)
+        self.listen()
         try:
             while True:
                 await self._work.wait()
@@ -48,6 +47,11 @@ class Canceller:
                     await self._look(*self._wanted.popitem())
         finally:
             self._store.signals.listen_only(self._listening, {}, self._heard)
+
+    def listen(self) -> None:
+        """Hear what is told to those that the queues are now."""
+        channels = {queue: self._store.keys(queue).signals for queue in self._queues}
+        self._store.signals.listen_only(self._listening, channels, self._heard)
 
     def look(self, queues: Iterable[str]) -> None:
         """There may be requests in these queues."""

@@ -38,10 +38,9 @@ class Fetcher:
     """Reads jobs and has them run, as many as ``slots`` are free."""
 
     def __init__(
-        self, store: Store, queues: tuple[str, ...], worker: str, slots: Slots, runner: Runner,
+        self, store: Store, queues: Sequence[str], worker: str, slots: Slots, runner: Runner,
         turns: Turns | None = None,
     ) -> None:  # fmt: skip
-        queues = tuple(dict.fromkeys(queues))
         self._slots, self._queues, self._links = slots, queues, store.reading_links(worker)
         self._reader = store.delivery.reader(self._links, worker)
         self._steered = Steered(store, queues, slots, self._wake)
@@ -60,6 +59,14 @@ class Fetcher:
         self._suspects = Suspects(store, self._links, worker, slots, runner, self._unseen, self._steered)
         self._ended = asyncio.Event()
         self._wakings: set[asyncio.Future[None]] = set()
+
+    def serve(self, queues: Sequence[str]) -> None:
+        """There are more: those that it was given have grown."""
+        self._reads.serve()
+        self._steered.listen()
+        for queue in queues:
+            self._steered.suspect(queue)
+        self._wake()
 
     def look_for_suspects(self) -> None:
         """There may be some now."""

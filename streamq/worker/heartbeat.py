@@ -77,7 +77,7 @@ class Heartbeat:
     ) -> None:
         self._load, self._on_asked, self._rung, self._late, self._took = load, on_asked, False, 0.0, 0.0
         self._on_visit, self._visits = on_visit, Visits(info.queues, busy)
-        self._seat_lasts = SEAT_LASTS if renews_seats and self._visits.are_many else None
+        self._renews_seats = renews_seats
         self._is_told_at_home = False
         """Whether others could see by the list of all workers that this one lives: else it beats in each queue."""
         self._store, self._info, self._on_taken = store, info, on_taken
@@ -110,6 +110,12 @@ class Heartbeat:
             await asyncio.to_thread(self._thread.join)
         if self._pulse_timer is not None:
             self._pulse_timer.cancel()
+
+    def describe(self, info: WorkerInfo) -> None:
+        """The worker has another description from the next beat on, as it serves more."""
+        self._info = info
+        self._visits.serve(info.queues)
+        self._is_told_at_home = False  # so it beats everywhere
 
     def ring(self) -> None:
         """Beat at once, within ``WATCH`` seconds."""
@@ -184,6 +190,11 @@ class Heartbeat:
         is_strange = any(self._counts.get(queue, -1) + 1 != count for queue, count in counts.items())
         self._counts |= counts
         return is_strange
+
+    @property
+    def _seat_lasts(self) -> float | None:
+        """For how long a visit renews the seats of the worker, where it does."""
+        return SEAT_LASTS if self._renews_seats and self._visits.are_many else None
 
     def _load_now(self) -> WorkerLoad | None:
         """What this worker does."""

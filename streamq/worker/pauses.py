@@ -105,7 +105,7 @@ class _Written:
 
 def _of(delivery: Delivery, scope: Scope, ends: str, reason: str) -> Pause:
     if scope == "shared":  # the server knows what this job draws from
-        return Pause(delivery.queue, SHARED + delivery.job_id, ends, reason, f"job {delivery.job_id}")
+        return Pause(delivery.queue, SHARED + delivery.job_id, ends, reason, f"job {delivery.known_as[1]}")
     group = delivery.headers["group"]
     named = tenant_of(group) if scope == "tenant" else group
-    return Pause(delivery.queue, GROUP + named, ends, reason, f"job {delivery.job_id}")
+    return Pause(delivery.queue, GROUP + named, ends, reason, f"job {delivery.known_as[1]}")

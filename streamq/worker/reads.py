@@ -63,7 +63,7 @@ class Reads:
         store: Store,
         links: Links,
         reader: Reader,
-        queues: tuple[str, ...],
+        queues: Sequence[str],
         slots: Slots,
         runner: Runner,
         steered: Steered,
@@ -86,6 +86,11 @@ class Reads:
         self.under_way: Asked | None = None
         """The read of the only queue that was sent before the jobs of the last one were started."""
         self._served, self._since, self._largest, self._quantum = 0, monotonic(), 1, 1
+        self.serve()
+
+    def serve(self) -> None:
+        """Read those that the queues are now."""
+        self._sources.know(self._queues)
 
     @property
     def is_reading(self) -> bool:
@@ -213,11 +218,9 @@ class Reads:
         if self._sources:
             return monotonic() >= self._look_due
         # with a slot for each lane a blocking read never brings too many; else a look that found something is
-        # followed by another, as there may be more, and one that found nothing holds good for a while, as does a
-        # read that waited in vain until its end
-        if self._was_quiet or slots >= len(self._lanes_of(self._queues)):
-            return False
-        return self._found or monotonic() >= self._look_due
+        # followed by another, as there may be more, and one that found nothing, or a read in vain, holds good a while
+        due = not self._was_quiet and (self._found or monotonic() >= self._look_due)
+        return due and slots < len(self._lanes_of(self._queues))
 
     async def _look(self) -> None:
         began = monotonic()
@@ -238,8 +241,7 @@ class Reads:
                 self._sources.learn((queue, GATE), UNKNOWN)
         if told.refused:
             await self._refused(told.refused)
-        now = monotonic()
-        self._look_due = now + max(LOOK[0], LOOK[1] * (now - began))
+        self._look_due = (now := monotonic()) + max(LOOK[0], LOOK[1] * (now - began))
 
     async def _read(self, shares: Mapping[QueueLane, int]) -> int:
         """One read of each lane, all in one round trip. Returns how many jobs came."""
@@ -312,9 +314,8 @@ class Reads:
         patience = min(self._patience(queues), UNHEARD_MS if limited else BLOCK_MS)
         began = monotonic()
         found = await self._reader.wait([*sources, *self._bells_of(queues)], count, patience if block else 0)
-        vain = not (found.entries or found.refused)
         waited = 1020 * (monotonic() - began) >= patience if block else self._was_quiet
-        self._was_quiet = vain and waited
+        self._was_quiet = waited and not (found.entries or found.refused)
         for queue in limited:
             self._sources.learn((queue, GATE), UNKNOWN)
         await self._let_promote()

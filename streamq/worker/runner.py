@@ -311,9 +311,10 @@ class Runner:
 
     def _context(self, attempt: Attempt) -> Context:
         delivery, task, reporter = attempt.delivery, attempt.task, self._slots.reporter
+        queue, job_id = delivery.known_as
         return Context(
-            app=self._app, queue=delivery.queue, task=task.name if task else delivery.task, job_id=delivery.job_id,
-            attempt=attempt.number, attempts=attempt.attempts, worker=self._worker,
+            app=self._app, queue=queue, task=task.name if task else delivery.task,
+            job_id=job_id, attempt=attempt.number, attempts=attempt.attempts, worker=self._worker,
             _stopping=lambda: self._slots.stopping,
             _cancelled=lambda: attempt.settled or attempt.told is not None,
             _report=dropped if reporter is None else partial(reporter.report, attempt),

@@ -86,6 +86,10 @@ class Shutdown:
     async def _release(self, links: Links, queue: str, entries: Sequence[tuple[int, bytes]]) -> None:
         self.given_back[queue] += await self._store.delivery.release(links, queue, entries)
 
+    def describe(self, info: WorkerInfo) -> None:
+        """The worker has another description, as it serves more."""
+        self._info = info
+
     # -- once the heartbeat has ended -----------------------------------------------------------------------
 
     async def sign_off(self, *, has_fetched: bool) -> None:

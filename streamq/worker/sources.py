@@ -6,9 +6,10 @@ a lane did not get of its part, because slots were few, it gets later: so the lo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from streamq.model.lanes import GATE, LANES, QueueLane
+from streamq.model.places import SEPARATOR, queue_of
 from streamq.worker.turns import UNKNOWN, Turns
 
 
@@ -19,6 +20,10 @@ class Sources:
         self._turns = turns
         self._lanes: dict[str, dict[int, int]] = {}
         """By queue, its lanes that have a backlog, and how long that is."""
+        self._of: dict[str, str] = {}
+        """By partition, its queue, where that has several: they share its turns."""
+        self._inner: dict[str, Turns] = {}
+        """By queue, the turns of its partitions."""
         self._owed: dict[QueueLane, int] = {}
         """By source, the parts of jobs that it is owed; below zero when it has got some of the next."""
 
@@ -41,23 +46,43 @@ class Sources:
         else:
             lanes.pop(lane, None)
             self._owed.pop(source, None)
-        self._turns.learn(queue, min(UNKNOWN, sum(lanes.values())))
+        backlog = min(UNKNOWN, sum(lanes.values()))
+        if (whole := self._of.get(queue)) is not None:
+            inner = self._inner[whole]
+            inner.learn(queue, backlog)
+            queue, backlog = whole, inner.backlog
+        self._turns.learn(queue, backlog)
+
+    def know(self, queues: Iterable[str]) -> None:
+        """These are the queues, and the partitions of queues, that may be learned of."""
+        names = list(queues)
+        several = {queue_of(name) for name in names if SEPARATOR in name}
+        self._of = {name: queue_of(name) for name in names if queue_of(name) in several}
+        for queue in several.difference(self._inner):
+            self._inner[queue] = Turns()
+            if queue in self._turns:  # it had one partition so far
+                self._inner[queue].learn(queue, sum(self._lanes.get(queue, {}).values()))
 
     def had(self, queue: str, count: int) -> None:
         """A queue got so many jobs out of its turn."""
-        self._turns.had(queue, count)
+        self._turns.had(self._of.get(queue, queue), count)
 
     def forget(self, queues: Iterable[str]) -> None:
         """The backlogs of these queues are not known any more."""
         for queue in queues:
             for lane in self._lanes.pop(queue, ()):
                 self._owed.pop((queue, lane), None)
-            self._turns.forget((queue,))
+            whole = self._of.get(queue, queue)
+            if whole in self._inner:
+                self._inner[whole].forget((queue,))
+                self._turns.learn(whole, self._inner[whole].backlog)
+            else:
+                self._turns.forget((queue,))
 
     def shares(self, slots: int, quantum: int = 1) -> dict[QueueLane, int]:
         """By source, how many jobs to read in this round: all together ``slots``, and none zero."""
         shares: dict[QueueLane, int] = {}
-        for queue, share in self._turns.shares(slots, quantum).items():
+        for queue, share in self._parts(self._turns.shares(slots, quantum)):
             lanes = self._lanes[queue]
             if GATE in lanes:  # which gives of the other lanes too
                 shares[queue, GATE] = share
@@ -66,6 +91,16 @@ class Sources:
             else:
                 shares |= self._split(queue, lanes, share)
         return shares
+
+    def _parts(self, shares: Mapping[str, int]) -> Iterable[tuple[str, int]]:
+        """The shares of queues, over the partitions of those that have several."""
+        if not self._inner:
+            return shares.items()
+        parts: list[tuple[str, int]] = []
+        for queue, share in shares.items():
+            inner = self._inner.get(queue)
+            parts += [(queue, share)] if inner is None else inner.shares(share).items()
+        return parts
 
     def _split(self, queue: str, lanes: dict[int, int], share: int) -> dict[QueueLane, int]:
         """The share of a queue over its lanes, by weight, as far as each has a backlog: smooth weighted round robin."""

@@ -26,7 +26,7 @@ class Steered:
     """What is known of the ``queues``; ``on_news`` is called when that is to be looked at anew."""
 
     def __init__(
-        self, store: Store, queues: tuple[str, ...], slots: Slots, on_news: Callable[[], object]
+        self, store: Store, queues: Sequence[str], slots: Slots, on_news: Callable[[], object]
     ) -> None:
         self._store, self._queues, self._slots, self._on_news = store, queues, slots, on_news
         self._told: dict[str, Steering] = {}

@@ -50,7 +50,8 @@ class Supervisor:
 
     async def run(self) -> None:
         """Until stopped and every worker has ended."""
-        (voucher,) = upkeep(self._app, lambda: self._queues, Share.VOUCH)
+        partitions = self._app.client.store.partition
+        (voucher,) = upkeep(self._app, lambda: partitions.known_of_each(self._queues), Share.VOUCH)
         async with asyncio.TaskGroup() as group:
             vouching = group.create_task(tick(voucher), name="voucher")
             keeping = [
@@ -89,9 +90,10 @@ class Supervisor:
         store = self._app.client.store
         links = store.links()
         try:
-            for queue in self._queues:
+            names = await store.partition.of_each(self._queues)
+            for queue in names:
                 await recovery.recover(store, links, queue, name, None, "its process ended")
-            await recovery.forget(store, links, name, self._queues)
+            await recovery.forget(store, links, name, names)
         except Unavailable as error:
             log.warning("cannot hand the jobs of %s back (%s); others will", name, error)
         finally:

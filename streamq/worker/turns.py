@@ -40,6 +40,11 @@ class Turns:
     def __contains__(self, queue: str) -> bool:
         return queue in self._ring
 
+    @property
+    def backlog(self) -> int:
+        """How many jobs wait in all of them."""
+        return min(UNKNOWN, sum(self._ring.values()))
+
     def learn(self, queue: str, backlog: int = UNKNOWN) -> None:
         """The queue has so many waiting jobs. It keeps its place, or gets the last one."""
         if backlog > 0:

@@ -8,7 +8,7 @@ this worker lives, since recovery takes jobs from lost workers only.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from streamq.model.clock import monotonic
@@ -29,7 +29,7 @@ class Unseen:
     """Compares what is pending under this worker with what is in its ``slots``. To be called between two reads only."""
 
     def __init__(
-        self, store: Store, links: Links, reader: Reader, queues: tuple[str, ...], worker: str, slots: Slots,
+        self, store: Store, links: Links, reader: Reader, queues: Sequence[str], worker: str, slots: Slots,
         steered: Steered,
     ) -> None:  # fmt: skip
         self._store, self._links, self._reader = store, links, reader

@@ -7,6 +7,7 @@ import contextlib
 import gc
 import logging
 from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -17,12 +18,14 @@ from streamq.duties.upkeep import Share, upkeep
 from streamq.errors import ConfigurationError, NameTaken, Rejected
 from streamq.liveness.identity import checked_name, claim, describe, new_name
 from streamq.logs import how_logged
-from streamq.model.keys import Keys
+from streamq.model.places import queue_of
 from streamq.model.shown import as_given
 from streamq.model.weights import weights_of
-from streamq.options import Option
+from streamq.model.worker_info import WorkerInfo
+from streamq.options import Option, wrong_queue
 from streamq.program import Program
 from streamq.published import published
+from streamq.redis.links import Links
 from streamq.redis.ready import begin_when_ready
 from streamq.redis.thread_links import ThreadLinks
 from streamq.settings import MOST_CONCURRENCY
@@ -37,6 +40,7 @@ from streamq.worker.heartbeat import Heartbeat
 from streamq.worker.load import load_of
 from streamq.worker.reporter import Reporter
 from streamq.worker.runner import Runner
+from streamq.worker.served import Served
 from streamq.worker.settler import Settler
 from streamq.worker.shutdown import Shutdown
 from streamq.worker.slots import Slots
@@ -71,7 +75,9 @@ class Worker:
             weights = weights_of(queues or settings.queues or sorted(known))
         except ValueError as error:
             raise ConfigurationError(f"queues: {error}") from None
-        self.queues = tuple(Keys("", queue).queue for queue in weights)  # raises for an invalid name
+        if wrong := next((problem for queue in weights if (problem := wrong_queue(queue))), ""):
+            raise ConfigurationError(wrong)
+        self.queues = tuple(weights)
         if not self.queues:
             raise ConfigurationError("the app has no task: declare one with @app.task, or name the queues")
         strict = settings.strict_queues if strict_queues is None else strict_queues
@@ -90,6 +96,16 @@ class Worker:
         self.is_ready = asyncio.Event()
         """Set once it is known to the others, and about to fetch."""
         self._taken: NameTaken | None = None
+
+    _served: Served
+    info: WorkerInfo
+    reporter: Reporter
+    tally: Tally
+    runner: Runner
+    fetcher: Fetcher
+    canceller: Canceller
+    heartbeat: Heartbeat
+    shutdown: Shutdown
 
     # -- signals --------------------------------------------------------------------------------------------
 
@@ -111,6 +127,9 @@ class Worker:
         if not await self._unless_stopped(app.wait_ready()):
             return
         async with app.lifespan(app):
+            self._served = Served(app.client.store, self.queues, self._serve)
+            if not await self._unless_stopped(begin_when_ready(servers, timeout, self._served.find)):
+                return
             self._assemble()
             try:
                 if await self._unless_stopped(begin_when_ready(servers, timeout, self._sign_on)):
@@ -155,16 +174,8 @@ class Worker:
         store = self.app.client.store
         links = store.links(self.name)
         try:
-            await join_each(store, links, self.queues)
             await store.tasks.publish(links, self._published)
-            await store.followers.publish(links, self.queues, self._followers())
-            kept = {name: task.kept for name, task in self.app.tasks.items()}
-            await store.retention.declare(links, self.queues, kept)
-            tasks = {name: task.limit for name, task in self.app.tasks.items()}
-            for queue in self.queues:
-                await store.groups.declare(
-                    links, queue, declared(tasks, self.app.client.limits.get(queue, {}))
-                )
+            await self._make_ready(links, self._served.names)
         finally:
             await links.close()
         await store.shared_limits.declare(self.app.client.shared_limits)
@@ -178,9 +189,38 @@ class Worker:
         await self._announce()  # once they are seen to be served: an unused name is struck off the list
         await self.heartbeat.start()
 
+    async def _make_ready(self, links: Links, names: Sequence[str]) -> None:
+        """Make what these partitions need, and tell them what the app's code says."""
+        store, tasks = self.app.client.store, self.app.tasks
+        await join_each(store, links, names)
+        await store.followers.publish(links, names, self._followers())
+        await store.retention.declare(links, names, {name: task.kept for name, task in tasks.items()})
+        limits = {name: task.limit for name, task in tasks.items()}
+        for name in names:
+            said = declared(limits, self.app.client.limits.get(queue_of(name), {}))
+            await store.groups.declare(links, name, said)
+
+    async def _serve(self, new: list[str]) -> None:
+        """Partitions have come: serve them too."""
+        links = self.app.client.store.links(self.name)
+        try:
+            await self._make_ready(links, new)
+        finally:
+            await links.close()
+        names = [*self._served.names, *new]
+        self.info = replace(self.info, queues=tuple(names))
+        self.heartbeat.describe(self.info)
+        self.shutdown.describe(self.info)
+        self._served.names += [name for name in new if name not in self._served.names]
+        self.fetcher.serve(self._served.names)
+        self.canceller.listen()
+        with contextlib.suppress(Rejected):
+            await self.app.client.store.queues.announce(*new)
+        log.info("serves %s too", ", ".join(new))
+
     def _say_again(self, store: Store, links: ThreadLinks) -> None:
         """What else the server may have lost, from the thread of the heartbeat."""
-        store.followers.publish_again(links, self.queues, self._followers())
+        store.followers.publish_again(links, self._served.names, self._followers())
         store.tasks.publish_again(links, self._published)
 
     def _followers(self) -> dict[str, str | None]:
@@ -189,20 +229,21 @@ class Worker:
     async def _announce(self) -> None:
         """Put the queues on the list of queues. Where that is refused we work without: the heartbeat tries again."""
         with contextlib.suppress(Rejected):
-            await self.app.client.store.queues.announce(*self.queues)
+            await self.app.client.store.queues.announce(*self._served.names)
 
     def _assemble(self) -> None:
         app, store, name = self.app, self.app.client.store, self.name
         known = {each: task.version for each, task in app.tasks.items()}
-        self.info = describe(name, self.queues, self.concurrency, app.settings, tuple(app.declared), known)
+        names = self._served.names
+        self.info = describe(name, tuple(names), self.concurrency, app.settings, tuple(app.declared), known)
         self._published = published(app.tasks.values())
         self.slots = Slots(self.concurrency)
         self.slots.reporter = self.reporter = Reporter(store, name)
         self.tally = Tally(store, self.info.token, self.slots)
         self.settler = Settler(store, name, self.slots, self.tally if app.settings.statistics else None)
         self.runner = Runner(app, self.slots, self.settler, name)
-        self.fetcher = Fetcher(store, self.queues, name, self.slots, self.runner, self._turns)
-        self.canceller = Canceller(store, self.queues, self.slots, self.runner)
+        self.fetcher = Fetcher(store, names, name, self.slots, self.runner, self._turns)
+        self.canceller = Canceller(store, names, self.slots, self.runner)
         self.asked = Asked(store, name, self.queues[0], self.slots, self.fetcher, self.stop)
         self.heartbeat = Heartbeat(
             store, self.info, self.runner.overdue, app.notes, self._name_taken, self._visited,
@@ -212,7 +253,7 @@ class Worker:
         self.asked.ring = self.heartbeat.ring
         self.shutdown = Shutdown(store, self.info, self.slots, self.fetcher, self.runner, self.settler)
         self._duties = upkeep(
-            app, lambda: self.queues, self._share, worker=name, on_suspects=self.fetcher.look_for_suspects,
+            app, lambda: names, self._share, worker=name, on_suspects=self.fetcher.look_for_suspects,
             on_promotion=self.slots.tell_promoting,
         )  # fmt: skip
         self._seats = next((duty for duty in self._duties if isinstance(duty, Seats)), None)
@@ -236,7 +277,7 @@ class Worker:
         """Run jobs until told to stop, and then let those that run end."""
         async with asyncio.TaskGroup() as group:
             settling = group.create_task(self.settler.run(), name="settler")
-            duties = [group.create_task(tick(duty), name=duty.name) for duty in self._duties]
+            duties = [group.create_task(tick(duty), name=duty.name) for duty in (*self._duties, self._served)]
             cancelling = group.create_task(self.canceller.run(), name="canceller")
             reporting = group.create_task(self.reporter.run(), name="reporter")
             counting = group.create_task(self.tally.run(), name="statistics")

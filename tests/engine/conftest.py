@@ -8,6 +8,7 @@ from streamq import App
 from streamq.client.outbox import Outbox
 
 from ..rig import app, client, make_app  # noqa: F401  # pytest finds them here
+from .parted import parted  # noqa: F401
 
 
 @pytest.fixture

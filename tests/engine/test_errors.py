@@ -40,6 +40,7 @@ _MADE: dict[type[StreamqError], StreamqError] = {
     errors.ResultUnreadable: errors.ResultUnreadable("1-1", "t", "no"),
     noun_errors.OperationNotFound: noun_errors.OperationNotFound("q", "q.0"),
     noun_errors.OperationTimeout: noun_errors.OperationTimeout("q.0", 1, 2),
+    noun_errors.PartitionsChanging: noun_errors.PartitionsChanging("q", 1, 4, 8),
     noun_errors.QueueInUse: noun_errors.QueueInUse("q", ["w"]),
     noun_errors.QueueNotEmpty: noun_errors.QueueNotEmpty("q", {"waiting": 1}),
     noun_errors.RecordConflict: noun_errors.RecordConflict("r", "k", 1, 2),

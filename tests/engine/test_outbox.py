@@ -284,7 +284,7 @@ async def test_a_queue_is_announced_again_after_the_server_was_emptied(
     await app.enqueue("q", "t", 2)
     assert not client.exists(key), "not with each batch"
     monkeypatch.setattr("streamq.model.clock.monotonic", lambda: time.monotonic() + 31)
-    monkeypatch.setattr("streamq.store.producers.monotonic", lambda: time.monotonic() + 31)
+    monkeypatch.setattr("streamq.store.announcements.monotonic", lambda: time.monotonic() + 31)
     await app.enqueue("q", "t", 3)
     assert client.smembers(key) == {"q"}
 

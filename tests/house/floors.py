@@ -15,7 +15,7 @@ FLOORS: dict[str, frozenset[str]] = {
     "nouns": frozenset({
         "job", "queue", "group", "grouping", "limited", "operation", "bulk", "many", "audited", "keeping", "records",
         "statistics", "tallies", "options", "once", "breaker", "shared", "published", "looking",
-        "remote_worker", "slow",
+        "partitioned", "merging", "remote_worker", "slow",
         "terms", "costs", "unique", "versions", "hooks", "handlers", "task", "fields_task", "failed", "notes", "sync",
         "scheduling", "schedules", "program", "context", "declare",
     }),

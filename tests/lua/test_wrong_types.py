@@ -12,6 +12,7 @@ from streamq.bulk import bulk_of
 from streamq.errors import StreamqError
 from streamq.model.envelope import New
 from streamq.model.keys import GROUP, Keys
+from streamq.model.operation import new_id
 from streamq.model.outcomes import COMPLETED, DELAYED, FAILED
 from streamq.redis.links import Links
 from streamq.store.jobs import Change
@@ -28,6 +29,12 @@ RECORD = b"5 0 w\nt\n\n{}\n1"
 pytestmark = [ON_ONE_SERVER, pytest.mark.parametrize("name", NAMES)]
 
 
+async def begun(app: App) -> str:
+    operation = new_id("q")
+    await store_of(app).operations.begin_bulk("q", operation, bulk_of("retry", "state:failed"), 1, "")
+    return operation
+
+
 async def test_a_key_of_the_wrong_type_leaves_no_script_half_done(
     app: App, link: Links, client: redis.Redis, keys: Keys, prefix: str, name: str
 ) -> None:
@@ -39,7 +46,7 @@ async def test_a_key_of_the_wrong_type_leaves_no_script_half_done(
     client.zadd(keys.delayed, {"1-1": 1})
     client.xreadgroup(GROUP, "w", {keys.ready: ">"})
     client.xadd(keys.ready, {"task": "t", "payload": "1"})
-    operation = await store_of(app).operations.begin_bulk("q", bulk_of("retry", "state:failed"), 1, "")
+    operation = await begun(app)
     wrong = getattr(keys, name)
     client.delete(wrong)
     client.rpush(wrong, "x") if name != "completed" else client.set(wrong, "x")

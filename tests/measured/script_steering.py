@@ -8,6 +8,7 @@ from typing import Any
 from bench.rig import Rig
 from bench.tasks import QUEUE
 from streamq import State
+from streamq.model.operation import new_id
 from streamq.worker.tally import AT_ONCE, GroupTally
 
 from .script_cases import FEW_BYTES, KEPT_LONG, MANY_BYTES, WORKER, Bench, Case
@@ -155,7 +156,7 @@ async def _operated(bench: Bench) -> None:
 
 
 async def _begun(bench: Bench, _: Any) -> None:
-    await bench.store.operations.begin(QUEUE, "purge", [State.EXPIRED], 1, "somebody")
+    await bench.store.operations.begin(QUEUE, new_id(QUEUE), "purge", [State.EXPIRED], 1, "somebody")
 
 
 def _waiting(count: int) -> Any:

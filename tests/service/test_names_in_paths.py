@@ -15,7 +15,7 @@ from yarl import URL
 
 from streamq import OPTIONS, App, ConfigurationError, InvalidPayload, UsageError
 from streamq.model.group import is_group
-from streamq.model.keys import is_name
+from streamq.model.names import is_name
 from streamq.options import wrong_task_name
 
 from ..rig import ON_ONE_SERVER

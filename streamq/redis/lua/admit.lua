@@ -1,11 +1,13 @@
 #!lua
 -- New jobs of which more must be decided than enqueue.lua does: their lane, their unique key, the bounds of the queue and
 -- the pause of their task. A batch that comes again is answered, not added.
--- keys: lanes parked delayed moved unique windows steering held producer signals gate
+-- keys: lanes parked delayed moved unique windows steering held producer signals placing staying gate
 -- arguments:
 --   batch         its number
 --   remembered    ms the producer's record is kept
 --   sequence      number in the id of the first one that is born parked; the next have the next
+--   generation    the number of the last change of partitions that the producer knows: it is refused where there is a later
+--   asks          "" or, as a JSON list, groups and keys that have another home by now: it is refused unless one is here yet
 --   groups...     jobs that come one after the other and are alike: how many (at most 1000), number of their lane, until
 --                 what their keys are taken (done, started, window or debounce; "" where they have none), ms of the window,
 --                 ms after which a job is no longer put off ("" for no limit), what becomes of one that meets another, and
@@ -25,6 +27,16 @@ if answered then
   if last and tonumber(last) > tonumber(args.batch) then
     return redis.error_reply('STALE batch ' .. args.batch .. ' comes after batch ' .. last)
   end
+end
+
+local placing = redis.call('GET', keys.placing)
+if placing and tonumber(placing) > tonumber(args.generation) then return redis.error_reply('STALE partitions') end
+if args.asks ~= '' then
+  local here = 0
+  for _, each in ipairs(cjson.decode(args.asks)) do
+    if redis.call('HEXISTS', keys.staying, each) == 1 then here = here + redis.call('HINCRBY', keys.staying, each, 1) end
+  end
+  if here == 0 then return redis.error_reply('STALE home') end
 end
 
 -- parts: steered each add seal due

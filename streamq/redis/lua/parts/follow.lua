@@ -30,8 +30,9 @@ local function follow_one(id, record)
   if not follower or own(list, 'follows') then return end
   local read, error = pcall(cjson.decode, outcome)
   error = read and type(error) == 'table' and error or {}
-  local queue = string.match(keys.followers, '{(.-)}')
-  local failed = string.format('{"id":%s,"queue":%s,"task":%s,"error_type":%s,"error":%s,"payload":', cjson.encode(id),
+  local queue, number = string.match(keys.followers, '{([^#}]+)#?(%d*)}') -- as people know them
+  local known = number == '' and id or id .. '.' .. number
+  local failed = string.format('{"id":%s,"queue":%s,"task":%s,"error_type":%s,"error":%s,"payload":', cjson.encode(known),
     cjson.encode(queue), cjson.encode(task), cjson.encode(tostring(error.type or '')), cjson.encode(tostring(error.message or '')))
   -- what another program wrote may be no JSON
   local whole = (#payload < 4096 and pcall(cjson.decode, payload) or string.find(payload, '^[%[{"]')) and payload or 'null'

@@ -1,0 +1,244 @@
+"""New jobs of queues that have partitions: to which each goes.
+
+A job with a group goes home by the first level of its group, one with a unique key by that, and any other in turns.
+While a change of partitions goes on, what has a new home is asked for at its old one first, which takes it as long as
+any other of its group, or of its key, is left there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, count, islice
+from typing import Final, NamedTuple
+
+from streamq.client.orders import slices
+from streamq.client.outbox import Outbox
+from streamq.client.transfer import Transfer
+from streamq.errors import OutcomeUnknown
+from streamq.model import codec
+from streamq.model.envelope import New
+from streamq.model.headers import Headers, pack_headers, parse_headers
+from streamq.model.partitions import Partitions
+from streamq.model.places import anchor, home, key_within, partition, shown_id
+from streamq.settings import Durability
+from streamq.store.batch import Batch, Stale
+from streamq.store.store import Store
+
+WINDOW: Final = 2_000
+"""Jobs of a transfer that are put into the order of their partitions at a time."""
+WORTH: Final = 50
+"""Jobs that are not parted any more: their call costs the server little more than one for each would."""
+TRIES: Final = 3
+"""How often a job is sent whose answer was lost, and how often a place is looked for: it is added once."""
+
+
+class Spread:
+    """Of one opening. ``queues`` are those that are known to have partitions, or for which code declares them."""
+
+    def __init__(self, store: Store, outbox: Callable[[], Outbox], declared: Mapping[str, int]) -> None:
+        self._store, self._outbox, self._declared = store, outbox, declared
+        self._told: set[str] = set()
+        """The queues of which what code declares was told."""
+        self._turn = count(secrets.randbits(16))
+
+    def has(self, queue: str) -> bool:
+        """Whether its jobs are to be spread, as far as is known here."""
+        return queue in self._store.partitions or queue in self._declared
+
+    async def of(self, queue: str) -> Partitions:
+        """The partitions of a queue, once what code declares is told and a change that began is under way."""
+        if queue in self._declared and queue not in self._told:
+            self._told.add(queue)
+            try:
+                return await self._store.partition.change(queue, self._declared[queue], told=False)
+            except BaseException:
+                self._told.discard(queue)
+                raise
+        its = self._store.partition.known(queue)
+        return await self._store.partition.settled_or_moving(queue) if its.phase == "closing" else its
+
+    async def send(self, queue: str, jobs: Sequence[New], durability: Durability) -> list[str]:
+        """Send the jobs of a call, and return their ids. Raises what ``Outbox.put`` does."""
+        if len(jobs) > 1:
+            return await self.send_many(queue, jobs, durability)
+        for tries in reversed(range(TRIES)):
+            job = _Placed.of(jobs[0], await self.of(queue))
+            try:
+                return await self._send(queue, job, durability)
+            except Stale:
+                if not tries:
+                    raise
+                await self._store.partition.settled_or_moving(queue)
+        raise AssertionError
+
+    async def send_once(self, queue: str, request: str, job: New, durability: Durability) -> str:
+        """Send the job of a request, under whose name it is added once; one that has no home goes to the first
+        partition, whatever becomes of the others."""
+        for tries in reversed(range(TRIES)):
+            placed, send = _Placed.of(job, await self.of(queue)), self._store.requests.send
+            try:
+                if placed.old is not None:
+                    name = partition(queue, placed.old)
+                    with _elsewhere():
+                        asks = codec.dumps(placed.asks)
+                        return shown_id(name, await send(name, request, placed.as_before, durability, asks))
+                name = partition(queue, placed.home or 0)
+                return shown_id(name, await send(name, request, placed.at_home, durability))
+            except Stale:
+                if not tries:
+                    raise
+                await self._store.partition.settled_or_moving(queue)
+        raise AssertionError
+
+    async def _send(self, queue: str, job: _Placed, durability: Durability) -> list[str]:
+        if job.old is not None:
+            name = partition(queue, job.old)
+            with _elsewhere():
+                return [shown_id(name, await self._ask(name, job, durability))]
+        name = partition(queue, next(self._turn) % job.among if job.home is None else job.home)
+        ids = await self._outbox().put(name, (job.at_home,), durability, placed=True)
+        return [shown_id(name, each) for each in ids]
+
+    async def _ask(self, name: str, job: _Placed, durability: Durability) -> str:
+        """The id of a job that its old home has taken. Raises ``Stale`` where nothing of its kind is left there."""
+        producers = self._store.producers
+        producer = producers.producer(name, secrets.token_hex(8), plain=False)
+        batch = Batch(producer, 1, (job.as_before,), codec.dumps(job.asks))
+        async with self._store.pool.links() as links:
+            for left in reversed(range(TRIES)):
+                (answer,) = await producers.submit(links.of(name), [batch], durability)
+                if isinstance(answer, list):
+                    return answer[0]
+                if left == 0 or not isinstance(answer, OutcomeUnknown):
+                    raise answer
+        raise AssertionError
+
+    async def again(self, queue: str, jobs: Sequence[New], durability: Durability) -> list[str]:
+        """Send jobs that were refused as this process did not know that the queue has partitions."""
+        await self._store.partition.settled_or_moving(queue)
+        return await self.send(queue, jobs, durability)
+
+    # -- many -----------------------------------------------------------------------------------------------
+
+    async def send_many(self, queue: str, jobs: Iterable[New], durability: Durability) -> list[str]:
+        """The same for any number of jobs, taken from ``jobs`` as they are sent; their ids are in their order."""
+        its, order = await self.of(queue), list[int]()
+
+        async def put(part: list[New]) -> list[str]:
+            first = _Placed.of(part[0], its)
+            if first.old is None:
+                name = partition(queue, next(self._turn) % its.count if first.home is None else first.home)
+                placed = [_Placed.of(job, its).at_home for job in part]
+                try:
+                    ids = await self._outbox().put(name, placed, durability, placed=True)
+                    return [shown_id(name, each) for each in ids]
+                except Stale:
+                    await self._store.partition.settled_or_moving(queue)
+            return [(await self.send(queue, (job,), durability))[0] for job in part]
+
+        def arranged(ids: list[str]) -> list[str]:
+            found = [""] * len(ids)
+            for at, each in zip(order, ids, strict=False):
+                found[at] = each
+            return found
+
+        return await Transfer(put, self._parts(jobs, its, order), arranged).run()
+
+    @staticmethod
+    def _parts(jobs: Iterable[New], its: Partitions, order: list[int]) -> Iterator[list[New]]:
+        """Slices of which each has one home, or none, or is to be asked for; ``order`` says which jobs they have."""
+        begin = 0
+        for window in batched(jobs, WINDOW):
+            alike: dict[tuple[int | None, bool], list[int]] = {}
+            for n, job in enumerate(window):
+                placed = _Placed.of(job, its)
+                alike.setdefault((placed.home, placed.old is not None), []).append(n)
+            for those in chain.from_iterable(
+                _in_parts(those, its.count) if own is None else (those,) for (own, _), those in alike.items()
+            ):
+                taken = 0
+                for part in slices([window[n] for n in those]):
+                    order.extend(begin + n for n in those[taken : taken + len(part)])
+                    taken += len(part)
+                    yield part
+            begin += len(window)
+
+
+@contextlib.contextmanager
+def _elsewhere() -> Iterator[None]:
+    """Nothing of its kind is left at the old home of a job: it goes to its new one."""
+    try:
+        yield
+    except Stale as stale:
+        if not stale.is_home:
+            raise
+
+
+def _in_parts(places: list[int], count: int) -> Iterator[list[int]]:
+    """Jobs that any partition will do for, as parts that are worth a call of their own."""
+    size = max(WORTH, -(-len(places) // count))
+    for at in range(0, len(places), size):
+        yield places[at : at + size]
+
+
+def batched(jobs: Iterable[New], count: int) -> Iterator[list[New]]:
+    """The jobs, so many at a time."""
+    each = iter(jobs)
+    while window := list(islice(each, count)):
+        yield window
+
+
+class _Placed(NamedTuple):
+    """A job, and where it belongs."""
+
+    job: New
+    group: str
+    home: int | None
+    """Its partition; ``None`` where any will do."""
+    among: int
+    old: int | None = None
+    """The partition that is asked first, while a change goes on."""
+    asks: list[str] = []  # noqa: RUF012  # never changed
+    first: bool = False
+    """Whether its keys were unique in all of the queue before the change."""
+
+    @classmethod
+    def of(cls, job: New, its: Partitions) -> _Placed:
+        headers: Headers = parse_headers(job.headers) if job.headers else {}
+        group, key = headers.get("group", ""), job.demand.key if job.demand else ""
+        by = anchor(group, key)
+        if not by:
+            return cls(job, group, None, its.count)
+        own = home(by, its.count)
+        if its.phase != "moving":
+            return cls(job, group, own, its.count)
+        old = 0 if its.is_first else home(by, its.was)
+        if own == old and not (its.is_first and key):
+            return cls(job, group, own, its.count)
+        asks = [by, *([anchor("", key)] if group and key and its.is_first else [])]
+        return cls(job, group, own, its.count, old, asks, its.is_first)
+
+    @property
+    def at_home(self) -> New:
+        """The job as its home takes it: its key is of its group alone."""
+        job = self.job
+        if not (self.group and job.demand and job.demand.key):
+            return job
+        key = key_within(self.group, job.demand.key)
+        return _with_key(job, key)
+
+    @property
+    def as_before(self) -> New:
+        """The job as its old home takes it."""
+        return self.job if self.first else self.at_home
+
+
+def _with_key(job: New, key: str) -> New:
+    headers = parse_headers(job.headers)
+    if "key" in headers:
+        headers = {**headers, "key": key}
+    demand = job.demand
+    assert demand is not None  # noqa: S101  # it has a key
+    return job._replace(headers=pack_headers(headers), demand=demand._replace(key=key))

@@ -17,10 +17,10 @@ LOG := $(VENV)/install.log
 OFFLINE := the packages could not be installed: a connection to a Python package index is needed (details in $(LOG))
 
 .DEFAULT_GOAL := help
-.PHONY: help up test doors contract model floods kills planted previous texts lint bench peers figures docs lock audit sbom build clean python
+.PHONY: help up test cluster doors contract model floods kills moves faults-cluster planted previous texts lint bench peers figures docs lock audit sbom build clean python
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s%s\n", $$1, $$2 }'
 
 up: $(VENV)/.installed ## a private server, API, dashboard, scheduler, worker and provider sandbox, with a demo
 	@exec $(BIN)/streamq up --demo $(ARGS)
@@ -37,11 +37,23 @@ contract: $(VENV)/.installed-dev ## ask the API ten times as many questions: doe
 model: $(VENV)/.installed-dev ## 300 sequences of random operations on jobs against a model of states and keys (ARGS chooses)
 	@STREAMQ_TEST_SEEDS=300 $(BIN)/python -m pytest -q -x tests/lua/test_model.py $(ARGS)
 
+cluster: $(VENV)/.installed-dev ## the suite against a cluster, and whether all that it sent stays in one slot each (ARGS chooses)
+	@found=$$(mktemp -d) && trap 'rm -rf "$$found"' EXIT && STREAMQ_TEST_CLUSTER=1 STREAMQ_TEST_CROSSING="$$found" \
+	    $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder $(ARGS) && \
+	    $(BIN)/python -m tests.crossing "$$found"
+
 floods: $(VENV)/.installed-dev ## a million kinds of errors, tasks and acts, and a hundred kills: 15 minutes (ARGS chooses)
 	@STREAMQ_TEST_FLOOD=1000000 STREAMQ_TEST_KILLS=100 $(BIN)/python -m pytest -q --timeout=1800 tests/floods $(ARGS)
 
+moves: $(VENV)/.installed-dev ## twenty runs of a queue with partitions, in each of which a slot of a cluster is moved: 2 minutes
+	@STREAMQ_TEST_MOVES=20 $(BIN)/python -m pytest -q -s --timeout=900 tests/floods/test_partitions.py $(ARGS)
+
 kills: $(VENV)/.installed-dev ## 200 kills of workers, schedulers and the server while groups are at their limits: 2 minutes
 	@STREAMQ_TEST_GROUP_KILLS=200 $(BIN)/python -m pytest -q -s --timeout=900 tests/floods/test_groups.py $(ARGS)
+
+faults-cluster: $(VENV)/.installed-dev ## nodes of a cluster and Sentinels' servers are killed under 1,000 jobs a second, 20 times
+	@STREAMQ_TEST_FAULTS=20 STREAMQ_TEST_RATE=1000 $(BIN)/python -m pytest -q -s \
+	    tests/floods/test_nodes.py tests/floods/test_switches.py $(ARGS)
 
 texts: $(VENV)/.installed-dev ## send the lines of a file through each channel, and compare what arrives (TEXTS=file)
 	@STREAMQ_TEST_TEXTS="$(TEXTS)" $(BIN)/python -m pytest -q tests/service/test_real_texts.py $(ARGS)

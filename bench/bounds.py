@@ -80,6 +80,7 @@ BOUNDS: Final[tuple[tuple[str, str, Limit | None], ...]] = (
     ("bulk", "worst command meanwhile", Limit("value", "<=", 20)),
     ("bulk", "latency of another queue during *, p99", Limit("ratio", "<=", 1.5)),
     ("cost", "Redis CPU per job", Limit("ratio", "<=", 25 / 12)),
+    ("partitions", "modelled rate, *", Limit("ratio", ">=", 2.7)),
     ("options", "Redis CPU per unique job", Limit("ratio", "<=", 1.5)),
     ("options", "Redis CPU per prioritised job", Limit("ratio", "<=", 1.3)),
     ("options", "keys of 1,000 unique jobs *", Limit("value", "<=", 1)),

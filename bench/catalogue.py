@@ -17,8 +17,8 @@ SCENARIOS: Final = {
     name: f"{__package__}.scenarios.{name}"
     for name in (
         "enqueue", "drain", "handlers", "memory", "latency", "delayed", "promotion", "schedules", "growth", "recovery",
-        "cancel", "reports", "groups", "fairness", "purge", "bulk", "idle", "cost", "options", "statistics",
-        "queues", "footprint", "api", "batch", "looks", "sms", "tuning", "peers",
+        "cancel", "reports", "groups", "fairness", "purge", "bulk", "idle", "cost", "partitions", "options",
+        "statistics", "queues", "footprint", "api", "batch", "looks", "sms", "tuning", "peers",
     )
 }  # fmt: skip
 """The module of each by its name. A checkout adds the promises that its tests measure."""

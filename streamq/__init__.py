@@ -86,6 +86,7 @@ if TYPE_CHECKING:
     from streamq.model.served_task import ServedTask as ServedTask
     from streamq.model.server_state import ServerState as ServerState
     from streamq.model.shared_status import SharedStatus as SharedStatus
+    from streamq.model.slots import slot_of_partition as slot_of_partition
     from streamq.model.slow import SlowJob as SlowJob
     from streamq.model.slow import SlowJobs as SlowJobs
     from streamq.model.states import State as State
@@ -110,6 +111,8 @@ if TYPE_CHECKING:
     from streamq.noun_errors import InvalidLimit as InvalidLimit
     from streamq.noun_errors import InvalidProgress as InvalidProgress
     from streamq.noun_errors import InvalidSchedule as InvalidSchedule
+    from streamq.noun_errors import MoveRefused as MoveRefused
+    from streamq.noun_errors import MoveUnfinished as MoveUnfinished
     from streamq.noun_errors import NotThere as NotThere
     from streamq.noun_errors import OperationConflict as OperationConflict
     from streamq.noun_errors import OperationEnded as OperationEnded
@@ -119,6 +122,7 @@ if TYPE_CHECKING:
     from streamq.noun_errors import PartitionsChanging as PartitionsChanging
     from streamq.noun_errors import QueueError as QueueError
     from streamq.noun_errors import QueueInUse as QueueInUse
+    from streamq.noun_errors import QueueMoved as QueueMoved
     from streamq.noun_errors import QueueNotEmpty as QueueNotEmpty
     from streamq.noun_errors import RecordConflict as RecordConflict
     from streamq.noun_errors import RecordError as RecordError
@@ -208,6 +212,7 @@ _HOMES = {
     "model.schedule_record": ("SchedulePause", "ScheduleRecord"),
     "model.misplaced": ("MisplacedKey",),
     "model.server_state": ("ServerState",),
+    "model.slots": ("slot_of_partition",),
     "model.slow": ("SlowJob", "SlowJobs"),
     "model.states": ("State",),
     "model.statistics": ("Figures", "Overall", "Point", "Spread", "Statistics"),
@@ -220,9 +225,9 @@ _HOMES = {
     "model.worker_load": ("RunningJob", "WorkerLoad"),
     "noun_errors": (
         "GroupFull", "InvalidFilter", "InvalidLimit", "InvalidProgress", "InvalidSchedule",
-        "NotThere", "OperationConflict", "OperationEnded", "OperationError",
+        "MoveRefused", "MoveUnfinished", "NotThere", "OperationConflict", "OperationEnded", "OperationError",
         "OperationNotFound", "OperationTimeout",
-        "PartitionsChanging", "QueueError", "QueueInUse", "QueueNotEmpty",
+        "PartitionsChanging", "QueueError", "QueueInUse", "QueueMoved", "QueueNotEmpty",
         "RecordConflict", "RecordError", "RecordsFull",
         "RequestReused", "RequestRunning", "ResultNotKept", "ScheduleConflict", "ScheduleNotFound",
         "TaskNotFound", "WindowNotKept", "WorkerNotFound", "WorkerStopping",

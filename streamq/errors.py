@@ -32,6 +32,8 @@
     │   └── OperationTimeout      it did not end in the time given
     ├── QueueError                about a queue
     │   ├── QueueInUse            workers serve it
+    │   ├── MoveRefused           it cannot move to another server
+    │   ├── MoveUnfinished        its jobs did not end in the time given, so it has not moved yet
     │   └── QueueNotEmpty         there are jobs, records or schedules in it
     ├── RecordError               about an entry of records
     │   ├── RecordConflict        the entry was changed since it was looked at
@@ -47,6 +49,7 @@
         │   └── GroupFull         as many jobs of a group wait as may
         ├── OutOfMemory           the server is at ``maxmemory``
         ├── Rejected              the server refuses us: login, rights, version
+        │   └── QueueMoved        the queue moves between servers, or has moved
         └── OutcomeUnknown        the command may have run; ``await error.repeat()`` adds nothing twice
             └── NotDurable        the jobs are in the server's memory, and it refuses to make them safer
 

@@ -232,13 +232,16 @@ class Looking:
         return await self.client.store.server.state()
 
     async def misplaced_keys(self) -> list[MisplacedKey]:
-        """Keys that lie where ours do and are of another type: the type of each key of all queues is asked for.
+        """Keys that lie where ours do and are of another type: the type of each key of all queues is asked for, but of
+        one that moves to another server.
 
         Raises ``Rejected`` where our user may not ask for types.
         """
         store = self.client.store
         found = misplaced(store.shared.__dict__, APP_KEYS, await store.server.types(store.shared.__dict__))
         for queue in await self._names():
+            if await store.migrations.door(queue):
+                continue
             keys = {name: store.keys(queue).__dict__[name] for name in QUEUE_KEYS}
             try:
                 found += misplaced(keys, QUEUE_KEYS, await store.server.types(keys, queue), queue)

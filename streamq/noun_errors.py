@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
 
-from streamq.errors import FieldError, JobError, QueueFull, StreamqError, UsageError
+from streamq.errors import FieldError, JobError, QueueFull, Rejected, StreamqError, UsageError
 from streamq.model.counted import counted
 from streamq.model.shown import as_given, shown
 from streamq.times import rfc3339
@@ -99,6 +99,46 @@ class QueueError(StreamqError):
     """About a queue."""
 
     code = "queue"
+
+
+class QueueMoved(Rejected):
+    """The queue moves between servers, or has moved: nothing was added. ``door`` says where to, or from."""
+
+    code = "queue-moved"
+    advice = ""
+
+    def __init__(self, queue: str, door: str) -> None:
+        self.queue, self.door = queue, door
+        does = f"queue {queue!r} {door}"
+        if door.startswith("comes"):
+            super().__init__(f"{does} and is not open yet: send again when `streamq migrate` has ended")
+        else:
+            super().__init__(
+                f"{does} and takes nothing here: set STREAMQ_REDIS_URL to that server, and start again"
+            )
+
+
+class MoveRefused(QueueError):
+    """A queue cannot move to another server: the message says what is in the way."""
+
+    code = "move-refused"
+
+    def __init__(self, queue: str, reason: str) -> None:
+        self.queue, self.reason = queue, reason
+        super().__init__(f"queue {queue!r} cannot move: {reason}")
+
+
+class MoveUnfinished(QueueError, TimeoutError):
+    """Jobs of a queue that is to move still run: ``active`` of them. It stays paused until the move goes on."""
+
+    code = "move-unfinished"
+
+    def __init__(self, queue: str, active: int) -> None:
+        self.queue, self.active = queue, active
+        super().__init__(
+            f"{counted(active, 'job')} of queue {queue!r} did not end in time: it is paused; start the move again to "
+            "go on, or with --undo to give it up"
+        )
 
 
 class QueueInUse(QueueError):

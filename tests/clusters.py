@@ -49,6 +49,26 @@ class Node(Server):
         return said if isinstance(said, dict) else dict(line.split(":") for line in said.splitlines())
 
 
+class OneByOne(redis.Redis):
+    """A plain client of a cluster of one node. What a test asks of several keys it asks of each, as these may be in
+    several slots; and channels are those of slots, on which all signals of a cluster are."""
+
+    def delete(self, *names: Any) -> int:
+        return sum(self.execute_command("DEL", name) for name in names)
+
+    def exists(self, *names: Any) -> int:
+        return sum(self.execute_command("EXISTS", name) for name in names)
+
+    def publish(self, channel: Any, message: Any, **_: Any) -> int:
+        return int(self.execute_command("SPUBLISH", channel, message))
+
+    def pubsub_channels(self, pattern: Any = "*", **_: Any) -> list[str]:
+        return list(self.execute_command("PUBSUB SHARDCHANNELS", pattern))
+
+    def pubsub_numsub(self, *channels: Any, **_: Any) -> list[tuple[str, int]]:
+        return list(self.execute_command("PUBSUB SHARDNUMSUB", *channels))
+
+
 class Alone(Node):
     """A cluster of one node, which has all slots; a plain client reaches all of it."""
 
@@ -56,9 +76,9 @@ class Alone(Node):
     def url(self) -> str:
         return f"redis+cluster://127.0.0.1:{self.port}"
 
-    def client(self) -> redis.Redis:
+    def client(self, *, decode_responses: bool = True) -> redis.Redis:
         plain = f"redis://127.0.0.1:{self.port}"
-        return redis.Redis.from_url(plain, decode_responses=True, retry=Retry(NoBackoff(), 0))
+        return OneByOne.from_url(plain, decode_responses=decode_responses, retry=Retry(NoBackoff(), 0))
 
     def start(self) -> Self:
         super().start()
@@ -98,8 +118,11 @@ class Cluster:
 
     def owner(self, key: str) -> Node:
         """The primary that a node which runs takes for the owner of the slot of a key."""
+        return self.owner_of(slot_of(key))
+
+    def owner_of(self, slot: int) -> Node:
+        """The primary that has a slot."""
         alive = next(node for node in self.nodes if node.runs)
-        slot = slot_of(key)
         for first, last, (_, port, *_), *_ in alive.ask("CLUSTER", "SLOTS"):
             if first <= slot <= last:
                 return next(node for node in self.nodes if node.port == port)
@@ -126,9 +149,21 @@ class Cluster:
             if node.runs and node.ask("ROLE")[0] == "master":
                 node.ask("CLUSTER", "SETSLOT", slot, "NODE", to.id)
 
+    def remove(self, node: Node) -> None:
+        """A node that has no slots any more leaves, and the others forget it."""
+        self.nodes.remove(node)
+        for other in self.nodes:
+            if other.runs:
+                other.ask("CLUSTER", "FORGET", node.id)
+        node.close()
+
+    def ranges(self, node: Node) -> list[tuple[int, int]]:
+        """The slots that a node says it has."""
+        said = node.ask("CLUSTER", "SLOTS")
+        return [(first, last) for first, last, (_, port, *_), *_ in said if port == node.port]
+
     def _has(self, node: Node, slot: int) -> bool:
-        return any(first <= slot <= last and port == node.port
-                   for first, last, (_, port, *_), *_ in node.ask("CLUSTER", "SLOTS"))  # fmt: skip
+        return any(first <= slot <= last for first, last in self.ranges(node))
 
     def _meet(self, node: Node) -> None:
         self.nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", node.port, node.bus)

@@ -15,10 +15,11 @@ import pytest
 
 from .children import children, command, session_of
 from .clusters import Alone
+from .crossing import watched
 from .embedded import binary, folder, holder  # noqa: F401  # pytest finds them here
 from .longest import LONGEST, TESTS
 from .postgres import postgres  # noqa: F401  # and here
-from .servers import KINDS, Server, binary_of
+from .servers import IS_CLUSTER, KINDS, Server, binary_of
 
 _PREFIX = pytest.StashKey[str]()
 
@@ -74,7 +75,11 @@ def shared_server(server_kind: str) -> Iterator[Server]:
     """The server of the session, on a private unix socket, without persistence. Do not stop it."""
     found = binary_of(server_kind)
     assert found is not None
-    with Alone(found) if server_kind == "cluster" else Server(found) as server:
+    if server_kind == "cluster":
+        with Alone(found) as cluster, watched(cluster):
+            yield cluster
+        return
+    with Server(found) as server:
         yield server
 
 
@@ -110,6 +115,15 @@ def own_server(server_kind: str) -> Iterator[Callable[..., Server]]:
     yield start
     for server in servers:
         server.close()
+
+
+@pytest.fixture(autouse=True)
+def foreign_jobs_are_found_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a cluster nobody is told of what a plain XADD adds, as many tests do, so a worker looks for it in between."""
+    if IS_CLUSTER:
+        monkeypatch.setattr("streamq.store.waiting.LOOK", 0.2, raising=False)
+        for name in ("STREAMQ_TEST_CLUSTER", "STREAMQ_TEST_CROSSING"):
+            monkeypatch.delenv(name, raising=False)  # the doctor tells of a setting that it does not know
 
 
 @pytest.fixture(autouse=True)

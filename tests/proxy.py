@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import NamedTuple, Self
+
+from .clusters import Alone
+from .servers import Server
 
 
 class Fate(NamedTuple):
@@ -17,8 +20,23 @@ class Fate(NamedTuple):
     """Called when they have, before the client can notice anything."""
 
 
+@contextlib.asynccontextmanager
+async def before(server: Server) -> AsyncIterator[Proxy]:
+    """A proxy before a server. A cluster of one node says meanwhile that it is reached there."""
+    async with Proxy(server.port or str(server.socket)) as proxy:
+        if not isinstance(server, Alone):
+            yield proxy
+            return
+        server.ask("CONFIG", "SET", "cluster-announce-port", proxy.port)
+        proxy.url = f"redis+cluster://127.0.0.1:{proxy.port}"
+        try:
+            yield proxy
+        finally:
+            server.ask("CONFIG", "SET", "cluster-announce-port", 0)
+
+
 class Proxy:
-    """Stands on 127.0.0.1 before the unix socket of a server.
+    """Stands on 127.0.0.1 before a server, at its unix socket or its port.
 
     ``swallow``  bytes: the connection that sends them next is cut after the server answered, the answer lost
     ``judge``    called with what a client sends: the ``Fate`` of that, or ``None`` to let it pass
@@ -27,8 +45,8 @@ class Proxy:
     ``linger``   seconds for which the server's side of a connection stays open after the client's side has ended
     """
 
-    def __init__(self, socket: str) -> None:
-        self._socket = socket
+    def __init__(self, server: str | int) -> None:
+        self._behind = server
         self.swallow = b""
         self.swallowed = 0
         self.judge: Callable[[bytes], Fate | None] | None = None
@@ -40,7 +58,8 @@ class Proxy:
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.url = f"redis://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        self.port: int = self._server.sockets[0].getsockname()[1]
+        self.url = f"redis://127.0.0.1:{self.port}"
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -68,7 +87,7 @@ class Proxy:
             self._handlers.discard(task)
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        from_server, to_server = await asyncio.open_unix_connection(self._socket)
+        from_server, to_server = await self._to_server()
         answers = asyncio.create_task(self._copy(from_server, writer))
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(1 << 16):
@@ -91,6 +110,11 @@ class Proxy:
         to_server.close()
         with contextlib.suppress(ConnectionError):
             await to_server.wait_closed()
+
+    async def _to_server(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if isinstance(self._behind, int):
+            return await asyncio.open_connection("127.0.0.1", self._behind)
+        return await asyncio.open_unix_connection(self._behind)
 
     def _fate(self, data: bytes) -> Fate | None:
         if self.swallow and self.swallow in data:

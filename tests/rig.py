@@ -15,17 +15,23 @@ import redis
 from streamq import App, Rejected, Worker
 from streamq.model.envelope import New
 from streamq.model.headers import id_of
-from streamq.model.keys import APP_KEYS, GROUP, QUEUE_KEYS, TOGETHER, Key, Keys
+from streamq.model.keys import APP_KEYS, GROUP, QUEUE_KEYS, TOGETHER, AppKeys, Key, Keys
 from streamq.model.outcomes import COMPLETED, FAILED, MARKS
 from streamq.redis.links import Links
 from streamq.redis.thread_link import ThreadLink
 from streamq.store.batch import Batch
 from streamq.store.store import Store
 
-from .servers import KINDS, Server
+from .servers import IS_CLUSTER, KINDS, Server
 
 ON_ONE_SERVER = pytest.mark.parametrize("server_kind", KINDS[:1], indirect=True)
 """For a promise in which the kind of the server plays no part: it is tried on one, to save time."""
+
+
+def of_one_server(why: str) -> pytest.MarkDecorator:
+    """For a promise about one server's own nature, which a cluster does not make: ``why`` says what it is."""
+    return pytest.mark.skipif(IS_CLUSTER, reason=f"of one server: {why}")
+
 
 QUICK: dict[str, Any] = {"shutdown_grace": 2.0, "beat": 0.5, "lease": 2.0, "enqueue_timeout": 3.0}
 """Settings under which a test does not wait for what takes seconds in the field."""
@@ -68,6 +74,16 @@ async def app(make_app: Callable[..., App]) -> AsyncIterator[App]:
     """An open app on the session's server."""
     async with make_app() as app:
         yield app
+
+
+def shared_keys(prefix: str) -> AppKeys:
+    """The keys that all queues share, as they are called on the session's server."""
+    return AppKeys(prefix, in_one_slot=IS_CLUSTER)
+
+
+def queue_keys(prefix: str, queue: str) -> Keys:
+    """The keys of a queue and its channels, likewise."""
+    return Keys(prefix, queue, sharded=IS_CLUSTER)
 
 
 async def enqueue_batch(

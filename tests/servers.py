@@ -20,7 +20,9 @@ from redis.retry import Retry
 
 from bench.process import free_port
 
-KINDS = ("cluster",) if os.environ.get("STREAMQ_TEST_CLUSTER") else ("redis", "valkey")
+IS_CLUSTER = bool(os.environ.get("STREAMQ_TEST_CLUSTER"))
+"""Whether the suite runs against a cluster; `make cluster` has it so."""
+KINDS = ("cluster",) if IS_CLUSTER else ("redis", "valkey")
 """The suite runs against each: Redis from the PATH, Valkey from the package of the extra `embedded`; or, when asked to,
 its shared server is a cluster of one node, where each command is refused whose keys are in several slots."""
 
@@ -78,6 +80,7 @@ class Server:
             *options,
         ]
         self._process: subprocess.Popen[bytes] | None = None
+        self._is_paused = False
 
     @property
     def url(self) -> str:
@@ -91,17 +94,17 @@ class Server:
 
     @property
     def runs(self) -> bool:
-        """Whether it was started and not ended."""
-        return self._process is not None
+        """Whether it was started, and neither ended nor paused."""
+        return self._process is not None and not self._is_paused
 
     @property
     def _running(self) -> subprocess.Popen[bytes]:
         assert self._process is not None, "the server is not running"
         return self._process
 
-    def client(self) -> redis.Redis:
+    def client(self, *, decode_responses: bool = True) -> redis.Redis:
         """A plain synchronous client that repeats nothing; close it, or use it with ``with``."""
-        return redis.Redis.from_url(self.url, decode_responses=True, retry=Retry(NoBackoff(), 0))
+        return redis.Redis.from_url(self.url, decode_responses=decode_responses, retry=Retry(NoBackoff(), 0))
 
     def start(self) -> Self:
         """Start it and wait until it answers (20 to 50 ms)."""
@@ -136,9 +139,11 @@ class Server:
     def pause(self) -> None:
         """Freeze it: connections stay open, nothing is answered until `resume`."""
         self._running.send_signal(signal.SIGSTOP)
+        self._is_paused = True
 
     def resume(self) -> None:
         self._running.send_signal(signal.SIGCONT)
+        self._is_paused = False
 
     def close(self) -> None:
         """End it if it runs, and remove its folder."""
@@ -153,7 +158,7 @@ class Server:
         self.close()
 
     def _end(self, how: signal.Signals) -> None:
-        process, self._process = self._running, None
+        process, self._process, self._is_paused = self._running, None, False
         process.send_signal(how)
         process.wait(READY)
 

@@ -93,7 +93,7 @@ async def test_the_keeper_goes_on_after_any_failure_and_says_each_once(
 
 
 def other_server(server_kind: str) -> Path:
-    found = binary_of({"redis": "valkey", "valkey": "redis"}[server_kind])
+    found = binary_of("redis" if server_kind == "valkey" else "valkey")
     if found is None:
         pytest.skip("the other server is not installed")
     return found

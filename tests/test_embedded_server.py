@@ -56,7 +56,7 @@ async def test_without_persistence_nothing_is_kept(folder: Path, binary: Path) -
 
 async def test_it_says_what_it_is(folder: Path, binary: Path, server_kind: str) -> None:
     async with EmbeddedServer(folder, binary=binary) as server:
-        assert server.product.lower() == server_kind
+        assert server.product.lower() == ("valkey" if server_kind == "valkey" else "redis")
         assert psutil.Process(server.pid).is_running()
         with client(server) as link:
             about = link.info("server")

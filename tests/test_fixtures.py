@@ -107,6 +107,7 @@ def test_a_test_that_leaves_something_behind_fails(pytester: pytest.Pytester, cu
     for name in (
         "children.py",
         "clusters.py",
+        "crossing.py",
         "conftest.py",
         "embedded.py",
         "longest.py",

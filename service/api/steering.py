@@ -66,7 +66,7 @@ class QueueRequest(Request):
     concurrency: Most = None
     rate: str | None = None
     retention: RetentionRequest | None = None
-    partitions: int | None = None
+    partitions: Annotated[int | None, INTEGER] = None
 
     @field_validator("reason", "until", "by")
     @classmethod

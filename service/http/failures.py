@@ -31,6 +31,7 @@ from streamq import (
     PayloadTooLarge,
     QueueFull,
     QueueInUse,
+    QueueMoved,
     QueueNotEmpty,
     Rejected,
     RequestReused,
@@ -141,6 +142,7 @@ OF_ENGINE: Final[dict[type[StreamqError], ProblemType]] = {
         503, OutcomeUnknown.code, "the queue server did not answer in time: it may be done"
     ),
     OutOfMemory: ProblemType(503, OutOfMemory.code, "the queue server is full"),
+    QueueMoved: ProblemType(503, QueueMoved.code, "the queue moves to another server, or has moved"),
     Rejected: ProblemType(503, Rejected.code, "the queue server refuses the service"),
     Unavailable: ProblemType(503, Unavailable.code, "the queue server cannot be reached"),
 }

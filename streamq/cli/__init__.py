@@ -41,6 +41,8 @@ _OURS: Final = {
     "probe": "streamq.cli.health:probe",
     "init": "streamq.cli.project:init",
     "export": "streamq.cli.export:export",
+    "migrate": "streamq.cli.migrate:migrate",
+    "import": "streamq.cli.imports:imports",
 }
 _FIRST: Final = ("up", "api", *_OURS)
 """The order in which help lists them; what other packages add comes after."""

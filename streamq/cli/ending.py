@@ -23,6 +23,7 @@ from streamq.errors import (
 )
 from streamq.exits import Exit
 from streamq.noun_errors import (
+    MoveUnfinished,
     NotThere,
     OperationConflict,
     OperationEnded,
@@ -52,6 +53,7 @@ _OF: Final[tuple[tuple[type[StreamqError], Exit], ...]] = (
     (OperationNotFound, Exit.NOT_FOUND), (NotThere, Exit.NOT_FOUND),
     (WorkerStopping, Exit.WRONG_STATE),
     (ScheduleConflict, Exit.WRONG_STATE),
+    (MoveUnfinished, Exit.STILL_RUNNING),
     (QueueError, Exit.WRONG_STATE), (OperationConflict, Exit.WRONG_STATE), (OperationEnded, Exit.WRONG_STATE),
     (WrongState, Exit.WRONG_STATE), (VersionConflict, Exit.WRONG_STATE),
     (ResultTimeout, Exit.STILL_RUNNING), (OperationTimeout, Exit.STILL_RUNNING), (QueueFull, Exit.FAILED),

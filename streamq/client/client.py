@@ -121,16 +121,26 @@ class Client:
                 await stack.enter_async_context(opening.results(name).expecting())
             return await sent
 
+    async def tell_partitions(self, queues: Collection[str]) -> None:
+        """Tell what code declares of partitions, and close those of these queues to who does not know of them."""
+        spread = self.openings.here().spread
+        for queue in {*queues, *self.partitions}:
+            if spread.has(queue):
+                await spread.of(queue)
+
     async def partitions_of(self, queue: str) -> Partitions:
         """The partitions of a queue, once what code declares of them is told."""
+        await self.openings.here().spread.tell(queue)
         await self.store.partition.refresh()
-        return await self.openings.here().spread.of(queue)
+        its = self.store.partition.known(queue)
+        return await self.store.partition.settled_or_moving(queue) if its.phase == "closing" else its
 
     async def partition_names(self, *queues: str) -> tuple[str, ...]:
         """The partitions of these queues that may have jobs."""
+        spread = self.openings.here().spread
         for queue in queues:
             if queue in self.partitions:  # which may not be told yet
-                await self.openings.here().spread.of(queue)
+                await spread.tell(queue)
         return tuple(await self.store.partition.of_each(queues))
 
     def watch(self, queue: str, job_id: str, after: int) -> AsyncGenerator[Event]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from streamq.errors import NotDurable, OutcomeUnknown, OutOfMemory, StreamqError, UsageError
 from streamq.model.envelope import New
 from streamq.model.headers import parse_headers
 from streamq.redis.answers import concerns_all
+from streamq.settings import Durability
 from streamq.store.batch import Answer, Batch
 from streamq.store.producers import Flight
 
@@ -116,6 +117,41 @@ def slices(jobs: Iterable[New]) -> Iterator[list[New]]:
         part.append(job)
     if part:
         yield part
+
+
+Again = Callable[[str, Sequence[New], Durability], Awaitable[list[str]]]
+"""Sends jobs that were refused as their queue has partitions, to where they belong."""
+
+
+class Resent:
+    """Orders of callers that did not know of the partitions of their queue, on their way to these."""
+
+    def __init__(self, again: Again | None, durability: Durability) -> None:
+        self._again, self._durability = again, durability
+        self._going: set[asyncio.Task[None]] = set()
+
+    def take(self, order: Order, refused: StreamqError) -> None:
+        """Send it again, unless its caller knew, and does so itself."""
+        if order.placed or self._again is None:
+            order.end(copied(refused))
+            return
+        going = asyncio.create_task(self._send(self._again, order), name="outbox")
+        self._going.add(going)
+        going.add_done_callback(self._going.discard)
+
+    async def _send(self, again: Again, order: Order) -> None:
+        try:
+            order.end(await again(order.kind[0], order.jobs, self._durability))
+        except StreamqError as error:
+            order.end(error)
+        except BaseException:
+            order.end(OutcomeUnknown("the event loop ended while the jobs were sent: they may be enqueued"))
+            raise
+
+    async def close(self) -> None:
+        """Wait for all of them."""
+        if self._going:
+            await asyncio.wait(self._going)
 
 
 # -- what became of them -------------------------------------------------------------------------------------------

@@ -17,17 +17,19 @@ import itertools
 import logging
 import secrets
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Coroutine, Iterable, Sequence
 from functools import partial
 from typing import Any, Final
 
 from streamq.client.orders import (
     BATCH,
     BATCH_BYTES,
+    Again,
     Departure,
     Kind,
     Load,
     Order,
+    Resent,
     as_unknown,
     copied,
     is_away,
@@ -49,8 +51,7 @@ from streamq.redis.answers import Demoted, Redirected
 from streamq.redis.links import Links
 from streamq.redis.server import Server
 from streamq.settings import Durability
-from streamq.store.batch import PRODUCER_MEMORY_MS, Answer, Batch, Producer, Stale
-from streamq.store.producers import ANSWER
+from streamq.store.batch import ANSWER, PRODUCER_MEMORY_MS, Answer, Batch, Producer, Stale
 from streamq.store.store import Store
 from streamq.tickets import Ticket
 
@@ -62,10 +63,6 @@ PAUSES: Final = (0.05, 1.0)
 """Seconds before a batch is sent again, at first and at most."""
 PARTING: Final = 1.0
 """Seconds that closing may take to make the server forget batches that nobody repeats."""
-
-
-Again = Callable[[str, Sequence[New], Durability], Awaitable[list[str]]]
-"""Sends jobs that were refused as their queue has partitions, to where they belong."""
 
 
 class Outbox:
@@ -118,10 +115,11 @@ class Outbox:
 class _Carrier:
     """Flights of one durability to one server, one after the other, over one connection."""
 
-    def __init__(self, store: Store, server: Server, durability: Durability, again: Again | None) -> None:
-        self._store, self._server, self._durability, self._again = store, server, durability, again
-        self._going_again: set[asyncio.Task[None]] = set()
-        """Orders of callers that did not know of partitions, on their way to these."""
+    def __init__(
+        self, store: Store, server: Server, durability: Durability, again: Again | None = None
+    ) -> None:
+        self._store, self._server, self._durability = store, server, durability
+        self._resent = Resent(again, durability)
         self._links = store.links("streamq-producer")
         self._link = self._links.to(server)
         self._waiting: list[Order] = []
@@ -244,9 +242,10 @@ class _Carrier:
         answers = await self._persist(departure, answers)
         for order in (unsent := departure.unsent(answers)):
             await self._land(self._begin([order], departure.slot))
-        for load, answer in zip(departure.loads, answers, strict=True):
-            if unsent and isinstance(answer, UsageError):
+        for load, found in zip(departure.loads, answers, strict=True):
+            if unsent and isinstance(found, UsageError):
                 continue
+            answer = await self._store.migrations.explained(load.batch.producer.queue, found)
             if isinstance(answer, QueueFull):
                 room = answer.bound - answer.waiting
                 if fitting := load.fitting(room, answer.group):
@@ -322,9 +321,9 @@ class _Carrier:
         if isinstance(answer, list) and len(load.orders) == 1:
             load.orders[0].end(answer)
             return
-        if isinstance(answer, Stale) and self._again is not None:
+        if isinstance(answer, Stale):
             for order in load.orders:
-                self._send_again(order, answer)
+                self._resent.take(order, answer)
             return
         if isinstance(answer, OutcomeUnknown):  # the next batch must not make the server forget this one
             self._producers = {
@@ -341,24 +340,6 @@ class _Carrier:
                     own.ticket = Ticket(partial(self._repeat, load, at, end))
                 order.end(own)
             at = end
-
-    def _send_again(self, order: Order, refused: Stale) -> None:
-        """The queue has partitions, which its caller did not know: unless it did, and goes on by itself."""
-        if order.placed or self._again is None:
-            order.end(copied(refused))
-            return
-        going = asyncio.create_task(self._go_again(self._again, order), name="outbox")
-        self._going_again.add(going)
-        going.add_done_callback(self._going_again.discard)
-
-    async def _go_again(self, again: Again, order: Order) -> None:
-        try:
-            order.end(await again(order.kind[0], order.jobs, self._durability))
-        except StreamqError as error:
-            order.end(error)
-        except BaseException:
-            order.end(OutcomeUnknown("the event loop ended while the jobs were sent: they may be enqueued"))
-            raise
 
     async def _repeat(self, load: Load, start: int, end: int) -> list[str]:
         if monotonic() > load.since + MEMORY:
@@ -377,8 +358,7 @@ class _Carrier:
         raise answer.carrying(Ticket(partial(self._repeat, load, start, end)))
 
     async def close(self) -> None:
-        if self._going_again:
-            await asyncio.wait(self._going_again)
+        await self._resent.close()
         while self._under_way or self._waiting:
             if self._task is not None:
                 await asyncio.wait([self._task])

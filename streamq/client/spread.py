@@ -7,13 +7,15 @@ any other of its group, or of its key, is left there.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import secrets
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, count, islice
+from itertools import chain, islice
 from typing import Final, NamedTuple
 
-from streamq.client.orders import slices
+from streamq.client.orders import BATCH, slices
 from streamq.client.outbox import Outbox
 from streamq.client.transfer import Transfer
 from streamq.errors import OutcomeUnknown
@@ -27,9 +29,12 @@ from streamq.store.batch import Batch, Stale
 from streamq.store.store import Store
 
 WINDOW: Final = 2_000
-"""Jobs of a transfer that are put into the order of their partitions at a time."""
+"""Jobs of a transfer that are put into the order of their partitions at a time, at least; more where each partition
+is sent as many of them as one call takes, which costs the server the least."""
 WORTH: Final = 50
 """Jobs that are not parted any more: their call costs the server little more than one for each would."""
+REREAD: Final = 30.0
+"""Seconds after which a producer reads anew what the scripts tell it otherwise: a server may have been emptied."""
 TRIES: Final = 3
 """How often a job is sent whose answer was lost, and how often a place is looked for: it is added once."""
 
@@ -41,23 +46,42 @@ class Spread:
         self._store, self._outbox, self._declared = store, outbox, declared
         self._told: set[str] = set()
         """The queues of which what code declares was told."""
-        self._turn = count(secrets.randbits(16))
+        self._closed: dict[str, int] = {}
+        """By queue, the change of which its partitions were told by this process."""
+        self._telling = asyncio.Lock()
+        self._turns: defaultdict[str, _Turn] = defaultdict(_Turn)
 
     def has(self, queue: str) -> bool:
         """Whether its jobs are to be spread, as far as is known here."""
-        return queue in self._store.partitions or queue in self._declared
+        return queue in self._store.partitions or self._declared.get(queue, 1) > 1
 
     async def of(self, queue: str) -> Partitions:
-        """The partitions of a queue, once what code declares is told and a change that began is under way."""
-        if queue in self._declared and queue not in self._told:
-            self._told.add(queue)
-            try:
-                return await self._store.partition.change(queue, self._declared[queue], told=False)
-            except BaseException:
-                self._told.discard(queue)
-                raise
-        its = self._store.partition.known(queue)
-        return await self._store.partition.settled_or_moving(queue) if its.phase == "closing" else its
+        """The partitions of a queue, once what code declares is told and a change that began is under way.
+
+        A queue may be removed: so each process closes its partitions once to producers that do not know of them.
+        """
+        await self.tell(queue)
+        partitions = self._store.partition
+        its = partitions.known(queue)
+        if its.phase == "closing":
+            its = await partitions.settled_or_moving(queue)
+        if self._closed.get(queue, 0) != its.generation:
+            await partitions.close(queue, its)
+            self._closed[queue] = its.generation
+        return its
+
+    async def tell(self, queue: str) -> None:
+        """Tell what code declares of a queue, once and when that is not known any more."""
+        await self._store.partition.refresh(fresh=REREAD)
+        if self._is_untold(queue):
+            async with self._telling:  # of many who begin at once one tells it, and the others wait
+                if self._is_untold(queue):
+                    await self._store.partition.change(queue, self._declared[queue], told=False)
+                    self._told.add(queue)
+
+    def _is_untold(self, queue: str) -> bool:
+        declared = self._declared.get(queue, 1)
+        return declared > 1 and (queue not in self._told or self._store.partition.known(queue).is_whole)
 
     async def send(self, queue: str, jobs: Sequence[New], durability: Durability) -> list[str]:
         """Send the jobs of a call, and return their ids. Raises what ``Outbox.put`` does."""
@@ -97,7 +121,12 @@ class Spread:
             name = partition(queue, job.old)
             with _elsewhere():
                 return [shown_id(name, await self._ask(name, job, durability))]
-        name = partition(queue, next(self._turn) % job.among if job.home is None else job.home)
+        if job.home is not None:
+            return await self._put(partition(queue, job.home), job, durability)
+        with self._turns[queue].share() as turn:
+            return await self._put(partition(queue, turn % job.among), job, durability)
+
+    async def _put(self, name: str, job: _Placed, durability: Durability) -> list[str]:
         ids = await self._outbox().put(name, (job.at_home,), durability, placed=True)
         return [shown_id(name, each) for each in ids]
 
@@ -129,7 +158,9 @@ class Spread:
         async def put(part: list[New]) -> list[str]:
             first = _Placed.of(part[0], its)
             if first.old is None:
-                name = partition(queue, next(self._turn) % its.count if first.home is None else first.home)
+                name = partition(
+                    queue, self._turns[queue].next() % its.count if first.home is None else first.home
+                )
                 placed = [_Placed.of(job, its).at_home for job in part]
                 try:
                     ids = await self._outbox().put(name, placed, durability, placed=True)
@@ -150,7 +181,7 @@ class Spread:
     def _parts(jobs: Iterable[New], its: Partitions, order: list[int]) -> Iterator[list[New]]:
         """Slices of which each has one home, or none, or is to be asked for; ``order`` says which jobs they have."""
         begin = 0
-        for window in batched(jobs, WINDOW):
+        for window in batched(jobs, max(WINDOW, BATCH * its.count)):
             alike: dict[tuple[int | None, bool], list[int]] = {}
             for n, job in enumerate(window):
                 placed = _Placed.of(job, its)
@@ -174,6 +205,34 @@ def _elsewhere() -> Iterator[None]:
     except Stale as stale:
         if not stale.is_home:
             raise
+
+
+class _Turn:
+    """Which partition is next to take jobs that any will do for. Those that are sent at the same time go to the same
+    one, as calls of few jobs are what costs a server most."""
+
+    def __init__(self) -> None:
+        self._number = secrets.randbits(16)
+        self._on_way = self._taken = 0
+
+    def next(self) -> int:
+        """The number of the next turn."""
+        self._number += 1
+        self._taken = 0
+        return self._number
+
+    @contextlib.contextmanager
+    def share(self) -> Iterator[int]:
+        """The number of the turn of a job that is on its way in the block: a new one when no other is, or a call is
+        full."""
+        if not self._on_way or self._taken >= BATCH:
+            self.next()
+        self._taken += 1
+        self._on_way += 1
+        try:
+            yield self._number
+        finally:
+            self._on_way -= 1
 
 
 def _in_parts(places: list[int], count: int) -> Iterator[list[int]]:

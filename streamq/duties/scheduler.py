@@ -63,6 +63,9 @@ class Scheduler:
 
         async def begin() -> None:
             with contextlib.suppress(Rejected):  # the duty tells of it, and asks again
+                await app.client.partition_names(
+                    *app.client.partitions
+                )  # so that those that code declares are told
                 await queues.once()
             if not self._only_reclaim:
                 await declare(app)

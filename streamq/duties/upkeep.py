@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 from streamq.duties.auditor import Auditor
 from streamq.duties.duty import Duty
 from streamq.duties.leaser import Leaser
-from streamq.duties.mover import Mover
 from streamq.duties.operator import Operator
+from streamq.duties.placer import Placer
 from streamq.duties.promoter import POLL, Promoter
 from streamq.duties.pruner import Pruner
 from streamq.duties.reclaimer import Reclaimer
@@ -109,8 +109,8 @@ DUTIES: Final[tuple[Row, ...]] = (
         (Share.ALL,), lambda p: Ticker(p.store, p.seats.chief, overdue=p.seats.deputy, links=p.links),
     ),
     Row(
-        "mover", "moves groups and keys to their partitions when these have changed", "where it is chief", _SEATS,
-        (Share.ALL,), lambda p: Mover(p.store, p.seats.chief, links=p.links),
+        "placer", "lets groups and keys go home when the partitions have changed", "where it is chief", _SEATS,
+        (Share.ALL,), lambda p: Placer(p.store, p.seats.chief, links=p.links),
     ),
     Row(
         "pruner", "forgets finished records past their age", "where it is chief", _SEATS,

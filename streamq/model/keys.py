@@ -1,7 +1,7 @@
 """Every Redis key, named here and nowhere else. A new key is one more line of ``Keys`` or of ``AppKeys``.
 
-All keys of a queue have its name in braces: to a Redis Cluster that is a hash tag, so they live in one slot, and each
-script is safe there.
+All keys of a partition of a queue have its name in braces: to a Redis Cluster that is a hash tag, so they live in one
+slot, and each script is safe there. (``model.slots`` has the tags.)
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from streamq.model.lanes import ALONE, BY_PRIORITY, GATE, LANES, READY
 from streamq.model.names import NAME_FORM, is_partition
 from streamq.model.places import SEPARATOR
 from streamq.model.shown import as_given
+from streamq.model.slots import tag_of
 
 GROUP: Final = "workers"
 """The consumer group of every lane."""
@@ -57,7 +58,8 @@ def _lane(number: int) -> Key:
 
 
 class Keys:
-    """The keys of one partition of a queue; ``sharded`` where queues live on several servers.
+    """The keys of one partition of a queue; ``sharded`` where queues live on several servers, ``aside`` those that it
+    has while it moves.
 
     Raises ``ConfigurationError`` for a name that is not 1 to 64 letters, digits, ``_``, ``.`` or ``-``.
     """
@@ -85,12 +87,8 @@ class Keys:
         "hash", "fingerprint → what is known of the jobs that failed so: counts, first and last, a sample (JSON)",
         "a group without failed jobs: until there is no room, or as long as records of failed jobs",
     )  # fmt: skip
-    placing = Key(
-        "string", "the number of the last change of partitions: who does not know of it places no job by group or key",
-        "until the queue is removed",
-    )  # fmt: skip
     staying = Key(
-        "hash", "groups and keys that have another home since the partitions changed → when their last job came in ms",
+        "hash", "what has another home since the partitions changed → how many jobs came; without a name: which change",
         "until none of their jobs is left here",
     )  # fmt: skip
     cancelled = Key("zset", "ids of cancelled jobs likewise", "as their records")
@@ -247,6 +245,9 @@ class Keys:
     )
     events = Key("stream", "signals of an earlier version", "the pruner deletes it")
     wake = Key("list", "signals of an earlier version", "the pruner deletes it")
+    migration = Key("hash", "the move of the queue to or from another server", "until the next move")
+    migrator = Key("string", "the process that moves the queue", "expires in seconds")
+    aside = Key("hash", "any other key of the queue, as long as it moves", "until it has moved", "aside:KEY")
     ended = Key(
         "channel", "what finished: ids, and records that are short", "to callers that wait for results"
     )
@@ -262,18 +263,15 @@ class Keys:
         "signals:sharded:waiters",
     )  # fmt: skip
     woken = Key(
-        "channel",
-        "on a cluster, that a job has come",
-        "to the worker that is named",
-        "signals:sharded:WORKER",
-    )
+        "channel", "on a cluster, that a job has come", "to the worker that is named", "signals:sharded:WORKER",
+    )  # fmt: skip
 
-    def __init__(self, prefix: str, queue: str, *, sharded: bool = False) -> None:
+    def __init__(self, prefix: str, queue: str, *, sharded: bool = False, aside: bool = False) -> None:
         if not is_partition(queue):
             raise ConfigurationError(f"{as_given(queue)} cannot name a queue: {NAME_FORM}")
-        of = f"{prefix}:{{{queue}}}:"
-        self.queue, self.is_partition = queue, SEPARATOR in queue
-        """Its name, and whether that is of no queue, but of a partition beside the first."""
+        of = f"{prefix}:{{{tag_of(queue)}}}:{'aside:' if aside else ''}"
+        self.queue, self.before, self.is_partition = queue, of, SEPARATOR in queue
+        """Its name, how its keys begin, and whether it is a partition beside the first."""
         self.lanes = tuple(of + lane.name for lane in LANES)
         """The streams jobs are delivered from; a lane's number is its place here, from 1."""
         self.pattern = re.sub(r"([\\*?\[\]])", r"\\\1", of) + "*"
@@ -281,12 +279,9 @@ class Keys:
         self.by_script: dict[str, tuple[str, ...]] = {}
         """The keys that a script takes, in its order."""
         self.__dict__.update({name: key.name(of) for name, key in QUEUE_KEYS.items()})
-        if (
-            sharded
-        ):  # scripts know by it that signals stay at their node, and that no worker blocks at a stream
-            self.__dict__.update(
-                {name: getattr(self, name) + SHARDED for name in ("ended", "reported", "signals")}
-            )
+        if sharded:  # by which scripts know that signals stay at their node, and that no worker blocks
+            names = ("ended", "reported", "signals")
+            self.__dict__.update({name: getattr(self, name) + SHARDED for name in names})
 
     @property
     def removed(self) -> tuple[str, ...]:
@@ -365,9 +360,9 @@ class AppKeys:
     )  # fmt: skip
     trail = Key("stream", "who removed which queue", "the latest thousand, and up to a hundred more")
     schedules = Key("hash", "schedule → its queue: names are unique in the app", "until it is removed")
-    partitions = Key("hash", "queue → how many partitions it has, and what becomes of a change (JSON)",
-        "until the queue is removed",
-    )  # fmt: skip
+    partitions = Key(
+        "hash", "queue → how many partitions it has, and what becomes of a change (JSON)", "for ever"
+    )
     # A name of a queue has no blank, so these are in a slot of their own, together.
     shared = Key(
         "hash", "shared limit → what it is, by code and by operators, and its pause", "until an operator removes it",

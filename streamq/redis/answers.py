@@ -76,6 +76,8 @@ def translate(error: Exception, *, sent: bool) -> StreamqError:
     word, text = _first_word(error)
     if word in _BY_FIRST_WORD:
         return _BY_FIRST_WORD[word](f"the server says: {text}")
+    if is_of_another_type(error):
+        text += ": another program wrote it, or the queue moves to another server, or has moved"
     if isinstance(error, foreign.ResponseError):
         return Rejected(f"the server refuses the command: {text}")
     text = _of_certificate(error) or text

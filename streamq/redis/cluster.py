@@ -17,7 +17,7 @@ from redis import exceptions as foreign
 from streamq.errors import StreamqError, Unavailable
 from streamq.model.clock import monotonic
 from streamq.model.keys import TOGETHER
-from streamq.model.slots import slot_of
+from streamq.model.slots import slot_of, slot_of_queue
 from streamq.redis.link import Link, SharedLink
 from streamq.redis.replies import info_in
 from streamq.redis.server import Closes, Search, Server
@@ -149,7 +149,7 @@ class Cluster(Servers):
 
     def of(self, queue: str) -> Server:
         """The node of a queue's slot."""
-        return self._map.owner(slot_of(queue)) or self.seed
+        return self._map.owner(slot_of_queue(queue)) or self.seed
 
     def node(self, host: str, port: int) -> Node:
         """The node at a place."""
@@ -288,6 +288,8 @@ class Cluster(Servers):
         is there, for as long as a command may take.
         """
         deadline, pause = monotonic() + (timeout or self.settings.command_timeout), TRY_AGAIN[0]
+        if commands[0] == ("MULTI",):
+            return await self._follow_whole(asked, commands, replies, deadline, timeout)
         while (ways := self._ways(asked, replies)) and monotonic() < deadline:
             if any(way.again for way in ways):
                 await asyncio.sleep(pause)
@@ -296,6 +298,23 @@ class Cluster(Servers):
                 answers = await self._sent_on(way, [commands[at] for at in places], timeout)
                 for at, answer in zip(places, answers, strict=True):
                     replies[at] = answer
+        return replies
+
+    async def _follow_whole(
+        self, asked: Server, commands: Sequence[tuple[Any, ...]], replies: list[Any], deadline: float,
+        timeout: float | None,
+    ) -> list[Any]:  # fmt: skip
+        """The same of a transaction, which none of its commands may leave: while its slot is on its way, it waits."""
+        pause, own = TRY_AGAIN[0], asked.places[0]
+        while (ways := self._ways(asked, replies)) and monotonic() < deadline:
+            way = next(iter(ways))
+            if way.asking or way.again:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, TRY_AGAIN[1])
+                way = Way((own.host, own.port or 6379), asking=False, again=True)
+            replies = list(await self._sent_on(way, commands, timeout))
+        if ways:  # that says more than that the transaction was not run
+            replies[-1] = replies[next(iter(ways.values()))[0]]
         return replies
 
     def _ways(self, asked: Server, replies: Sequence[Any]) -> dict[Way, list[int]]:

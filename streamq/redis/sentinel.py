@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -88,7 +89,7 @@ class WatchedServer(Server):
         """What a Sentinel answers; why it is of no use is told to ``search``."""
         link = Link(self._sentinels[place], _NAME)
         try:
-            return self._learned(place, (await link.batch(self._question))[0], search)
+            return self._learned(place, await link.batch(*self._questions), search)
         except Exception as error:
             search.failed(str(place), error)
             return None
@@ -100,7 +101,7 @@ class WatchedServer(Server):
         link = ThreadLink(self._sentinels[place], _NAME)
         try:
             link.connect()
-            return self._learned(place, link.batch(self._question)[0], search)
+            return self._learned(place, link.batch(*self._questions), search)
         except Exception as error:
             search.failed(str(place), error)
             return None
@@ -108,17 +109,22 @@ class WatchedServer(Server):
             link.close()
 
     @property
-    def _question(self) -> tuple[str, ...]:
-        return ("SENTINEL", "MASTER", self._service)
+    def _questions(self) -> tuple[tuple[str, ...], ...]:
+        """What it knows of the primary; and its address, which names the new one as soon as that is promoted."""
+        return (
+            ("SENTINEL", "MASTER", self._service),
+            ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._service),
+        )
 
-    def _learned(self, place: Location, reply: Any, search: Search) -> Location | None:
+    def _learned(self, place: Location, replies: Sequence[Any], search: Search) -> Location | None:
         """Where the answer of a Sentinel leads. Raises ``Rejected`` for one that is none."""
-        if isinstance(reply, Exception):
-            if "No such master" not in str(reply):
-                raise translate(reply, sent=True)
+        known = replies[0]
+        if isinstance(known, Exception):
+            if "No such master" not in str(known):
+                raise translate(known, sent=True)
             search.unknown(str(place), f"it watches no server of the name {self._service!r}")
             return None
-        if not self._learn(place, _named(reply)):
+        if not self._learn(place, _named(*replies)):
             search.passed_over(str(place), "it has not heard of the last switch")
             return None
         return self._where
@@ -175,7 +181,7 @@ class WatchedServer(Server):
         try:
             await subscriber.connect()
             await subscriber.send(("SUBSCRIBE", _SWITCHED))
-            while self._learn(place, _named(await asking.call(*self._question))):
+            while self._learn(place, _named(*await asking.calls(*self._questions))):
                 await self._watch.leave(lambda _, era: era != self.era)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(LOOK):
@@ -187,10 +193,15 @@ class WatchedServer(Server):
             await asking.close()
 
 
-def _named(reply: Any) -> Named:
-    """What a Sentinel says of a primary. Raises ``StreamqError`` when it is no such reply."""
-    told = pairs(reply if isinstance(reply, list) else [])
+def _named(known: Any, address: Any) -> Named:
+    """What a Sentinel says of a primary. Raises ``StreamqError`` when it is no such reply.
+
+    One that leads a switch counts the new epoch at once, but knows the former primary until all replicas follow the new
+    one: by then the former may be back, and empty. So the address is asked for by itself.
+    """
+    told = pairs(known if isinstance(known, list) else [])
     try:
-        return Named(int(told[b"config-epoch"]), told[b"ip"].decode(), int(told[b"port"]))
-    except (KeyError, ValueError, AttributeError) as error:
+        host, port = address
+        return Named(int(told[b"config-epoch"]), host.decode(), int(port))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise StreamqError(f"it does not answer as a Sentinel does: {error!r}") from error

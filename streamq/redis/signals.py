@@ -31,7 +31,7 @@ from typing import Any, Final
 from redis.exceptions import MovedError
 
 from streamq.errors import Unavailable
-from streamq.redis.answers import translate
+from streamq.redis.answers import Redirected, translate
 from streamq.redis.server import Server
 from streamq.redis.servers import Servers
 from streamq.redis.subscriber import Subscriber
@@ -369,6 +369,8 @@ class Channels:
                 log.info("signals on %s are heard again", channel)
             self._refused.discard(channel)
             self._troubled, self._pause = False, RECONNECT[0]
+        elif isinstance(refusal, Redirected):  # to where it is asked for next
+            log.debug("signals on %s are another node's: %s", channel, refusal)
         elif channel not in self._refused:
             self._refused.add(channel)
             log.warning("signals on %s are not heard: %s; listeners look for themselves", channel, refusal)

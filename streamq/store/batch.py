@@ -11,6 +11,8 @@ from streamq.redis import scripts
 
 PRODUCER_MEMORY_MS: Final = 3_600_000
 """How long the server remembers a producer's last batch."""
+ANSWER: Final = 2.0
+"""Seconds for which the answer of a server that has waited for its replicas, or its disk, may be on its way."""
 
 
 class Producer(NamedTuple):

@@ -21,6 +21,7 @@ from streamq.model.schedule import group_in
 from streamq.noun_errors import PartitionsChanging
 from streamq.redis import scripts
 from streamq.redis.link import Link
+from streamq.redis.links import Links
 from streamq.redis.replies import pairs
 from streamq.store.access import Access
 from streamq.store.group import Groups
@@ -30,6 +31,9 @@ FRESH: Final = 1.0
 """Seconds for which what was read is taken to be so, by who looks at queues. Producers are told by the scripts."""
 RETIRED: Final = 86_400
 """Seconds for which partitions beyond the count stay: longer than any producer may repeat a call."""
+WALKS: Final = 3
+"""How often it is looked whether anything of a group is left: a job that goes from one key to another while one looks
+at the other is missed by a walk, and by no three unless it comes and goes each time."""
 SCANNED: Final = 500
 """Jobs that one call looks at: about half a millisecond of the server's time."""
 
@@ -69,9 +73,8 @@ class PartitionStore:
 
     async def in_use(self, queues: Iterable[str]) -> list[str]:
         """The same, with those beyond in which a producer that was late has put anything."""
-        queues, names = list(queues), await self.of_each(queues)
-        if not any(queue in self._access.partitions for queue in queues):
-            return names
+        queues = list(queues)
+        names = await self.of_each(queues)
         members = await self._access.ask_home("SMEMBERS", self._access.shared.queues)
         listed = [member.decode("utf-8", "replace") for member in members]
         late = {name for name in listed if is_partition(name) and queue_of(name) in queues}
@@ -95,6 +98,33 @@ class PartitionStore:
             if await self._write(queue, text, changed):
                 return await self.settled_or_moving(queue)
 
+    async def close(self, queue: str, its: Partitions) -> None:
+        """Close all partitions of a queue to producers that do not know of its last change."""
+        async with self._access.pool.links() as links:
+            await self._close(links, its.names(queue), its)
+
+    async def _close(self, links: Links, names: Sequence[str], its: Partitions) -> None:
+        calls: list[tuple[Any, Sequence[Any]]] = [
+            (self._access.keys(name), (its.generation,)) for name in names
+        ]
+        for reply in await scripts.PLACING.run_over(links, names, calls):
+            if isinstance(reply, StreamqError):
+                raise reply
+
+    async def adopt(self, queue: str, its: Partitions) -> Partitions:
+        """Have as many partitions as the queue has elsewhere, from where it comes, unless any are known here. Returns
+        those that are."""
+        _, here = await self._read(queue)
+        if here.is_whole and not its.is_whole:
+            await self._write(queue, b"", its)
+            _, here = await self._read(queue)
+        return here
+
+    async def disown(self, queue: str) -> None:
+        """The queue does not come here after all."""
+        await self._access.pool.call_home("HDEL", self._access.shared.partitions, queue)
+        self._access.partitions.pop(queue, None)
+
     async def settled_or_moving(self, queue: str) -> Partitions:
         """The partitions of a queue, read anew, once it is known what has to stay where it is."""
         text, its = await self._read(queue)
@@ -104,12 +134,7 @@ class PartitionStore:
         old = names[: its.had]
         async with self._access.pool.links() as links:
             await inherit(self._access, self._groups, links, names, names[its.had :])
-            calls: list[tuple[Any, Sequence[Any]]] = [
-                (self._access.keys(name), (its.generation,)) for name in old
-            ]
-            for reply in await scripts.PLACING.run_over(links, old, calls):
-                if isinstance(reply, StreamqError):
-                    raise reply
+            await self._close(links, old, its)
             stays = False
             for name in old:
                 stays |= await self._note_staying(links.of(name), name, its)
@@ -142,7 +167,7 @@ class PartitionStore:
             moved = [each for each in some if _moves(each, name, its)]
             if moved:
                 await link.batch(*[("HSETNX", key, each, 1) for each in moved])
-        return bool(await link.call("HLEN", key))
+        return int(await link.call("HLEN", key)) > 1  # one has no name
 
     async def _living(self, link: Link, name: str) -> AsyncIterator[set[str]]:
         """Groups and keys of which there is any job in a partition, some at a time."""
@@ -159,8 +184,8 @@ class PartitionStore:
             yield {_anchor_of_key(text.decode("utf-8", "replace")) for text in rows[::2]}
 
     async def sweep(self, queue: str) -> Partitions:
-        """Let go what was found to be gone: what lives nowhere in its old home, twice in a row. Where nothing stays any
-        more, the change is over; and where those beyond the count are empty for a day, they are no more looked at."""
+        """Let go what was found to be gone: what lives nowhere in its old home, however often one looks. Where nothing
+        stays any more, the change is over; where those beyond the count are empty for a day, nobody looks there."""
         text, its = await self._read(queue)
         if its.phase == "closing":
             return await self.settled_or_moving(queue)
@@ -201,14 +226,16 @@ class PartitionStore:
     async def _let_go(self, link: Link, name: str) -> int:
         """Returns how many stay."""
         key = self._access.keys(name).staying
-        gone = pairs(await link.call("HGETALL", key))
-        for _ in range(2):  # a job that moved from one key to another meanwhile may be missed once
+        noted = pairs(await link.call("HGETALL", key))
+        noted.pop(b"", None)
+        gone = dict(noted)
+        for _ in range(WALKS):
             if gone:
                 async for some in self._living(link, name):
                     for each in some:
                         gone.pop(each.encode(), None)
         if not gone:
-            return int(await link.call("HLEN", key))
+            return len(noted)
         flat = [part for row in gone.items() for part in row]
         _, stay = await scripts.LEAVE_HOME.run(link, self._access.keys(name), *flat)
         return int(stay)

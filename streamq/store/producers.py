@@ -20,12 +20,10 @@ from streamq.redis.links import Links
 from streamq.settings import Durability
 from streamq.store.access import Access
 from streamq.store.announcements import Announcements, Plainness
-from streamq.store.batch import PRODUCER_MEMORY_MS, Answer, Batch, Producer, Stale
+from streamq.store.batch import ANSWER, PRODUCER_MEMORY_MS, Answer, Batch, Producer, Stale
 
 log = logging.getLogger("streamq.outbox")
 
-ANSWER: Final = 2.0
-"""Seconds for which the answer of a server that has waited for its replicas, or its disk, may be on its way."""
 
 GROUPED: Final = 1_000
 """Jobs of a group that admit.lua takes: Lua's ``unpack`` can pass on some thousands of arguments."""
@@ -43,8 +41,7 @@ class Flight:
 
     def __init__(
         self, link: Link, batches: Sequence[Batch], durability: Durability, seconds: float,
-        announced: Announcements, new: Sequence[str], plain: Plainness, again: bool,
-        generation: Callable[[str], int],
+        announced: Announcements, new: Sequence[str], plain: Plainness, generation: Callable[[str], int], again: bool,
     ) -> None:  # fmt: skip
         self._link, self._batches, self._durability = link, batches, durability
         self._announced, self._new, self._plain = announced, new, plain
@@ -133,7 +130,7 @@ class Producers:
         within: float | None = None,
     ) -> Flight:  # fmt: skip
         seconds = within or self._access.settings.enqueue_timeout
-        how = (self._announcements, new, self.plain, within is not None, self._access.generation)
+        how = (self._announcements, new, self.plain, self._access.generation, within is not None)
         return Flight(link, batches, durability, seconds, *how)
 
     async def submit(

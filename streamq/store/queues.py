@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from streamq.model.job_record import Counts
-from streamq.model.keys import GROUP
+from streamq.model.keys import GROUP, Keys
+from streamq.model.moving import LEFT
 from streamq.model.names import is_partition
 from streamq.model.shown import shown
 from streamq.redis import scripts
@@ -55,7 +56,10 @@ class Queues:
                 on = scripts.QUEUE_REMOVE.on(keys, others=others)
                 return str((await scripts.QUEUE_REMOVE.run(link, on, int(purges))).decode())
 
-            if in_the_way := await removed(keys.removed, purge):
+            known = keys.removed
+            if await link.call("HGET", keys.migration, "phase") == LEFT.encode():
+                known += (keys.records, keys.records_ends)
+            if in_the_way := await removed(known, purge):
                 return in_the_way
             cursor = b"0"
             while True:
@@ -94,7 +98,10 @@ class Queues:
         They count entries, so what was damaged by hand is counted as it lies: an active job whose entry was
         deleted is one active too many, and a waiting one too few, until the next audit (a minute at most).
         """
-        keys = self._access.keys(queue)
+        return await self.counts_in(queue, self._access.keys(queue))
+
+    async def counts_in(self, queue: str, keys: Keys) -> Counts:
+        """The same of these keys of it."""
         async with self._access.pool.links() as links:
             replies = await links.of(queue).batch(
                 *[("XLEN", lane) for lane in keys.lanes],

@@ -93,7 +93,7 @@ class Reader:
         found = Found()
         if self._waiting is not None:
             read = partial(self._read_of, count)
-            for lanes, reply in (await self._waiting.wait(places, block_ms / 1000, read)).items():
+            for lanes, reply in (await self._waiting.wait(places, count, block_ms / 1000, read)).items():
                 self._take(lanes, reply, found)
             return found
         await self._wait_on(self._links.home, places, count, block_ms, found)

@@ -11,6 +11,7 @@ from streamq.redis import scripts
 from streamq.settings import Durability
 from streamq.store.access import Access
 from streamq.store.batch import Batch
+from streamq.store.migrations import Migrations
 from streamq.store.producers import Producers
 
 REMEMBERED_MS: Final = 86_400_000
@@ -26,8 +27,8 @@ Claim = tuple[Literal["begun", "other", "running", "answered"], bytes | int]
 class Requests:
     """Commands: a request is claimed and answered, and its jobs are added once, however often it comes."""
 
-    def __init__(self, access: Access, producers: Producers) -> None:
-        self._access, self._producers = access, producers
+    def __init__(self, access: Access, producers: Producers, migrations: Migrations) -> None:
+        self._access, self._producers, self._migrations = access, producers, migrations
 
     async def claim(self, queue: str, name: str, fingerprint: bytes, token: str) -> Claim:
         """Begin a request, or go on with it. With ``running`` comes for how many ms, with ``answered`` the answer."""
@@ -68,5 +69,5 @@ class Requests:
                 if isinstance(answer, list):
                     return answer[0]
                 if left == 0 or not isinstance(answer, OutcomeUnknown):
-                    raise answer
+                    raise await self._migrations.explained(queue, answer)
         raise AssertionError

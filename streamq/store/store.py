@@ -16,6 +16,7 @@ from streamq.store.failures import Failures
 from streamq.store.followers import Followers
 from streamq.store.group import Groups
 from streamq.store.jobs import Jobs
+from streamq.store.migrations import Migrations
 from streamq.store.operations import Operations
 from streamq.store.outcomes import Outcomes
 from streamq.store.partitions import PartitionStore
@@ -68,6 +69,7 @@ class Store(Access):
         self.slow = SlowStore(self)
         self.explanations = Explanations(self, self.workers, self.statistics, known)
         self.queues = Queues(self)
+        self.migrations = Migrations(self, self.queues)
         self.steering = SteeringStore(self)
         self.shared_limits = SharedLimits(self)
         self.groups = Groups(self, self.shared_limits)
@@ -78,7 +80,7 @@ class Store(Access):
         self.unique = UniqueKeys(self)
         self.followers = Followers(self)
         self.reports = Reports(self)
-        self.requests = Requests(self, self.producers)
+        self.requests = Requests(self, self.producers, self.migrations)
         self.schedules = Schedules(self)
         self.seats = Seats(self)
         self.server = ServerQueries(self)

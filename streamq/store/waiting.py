@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from typing import Any, Final
 
 from streamq.errors import StreamqError
 from streamq.model.clock import monotonic
@@ -19,6 +19,9 @@ from streamq.model.lanes import QueueLane
 from streamq.redis import scripts
 from streamq.redis.links import Links
 from streamq.store.access import Access
+
+MOMENT: Final = 0.003
+"""Seconds in which a worker that is told between two looks may look itself, before it tells another."""
 
 Lanes = tuple[QueueLane, ...]
 Command = Callable[[Lanes], tuple[Any, ...]]
@@ -33,16 +36,20 @@ class Waiting:
         self._empty: dict[str, Lanes] = {}
         """Queues that were found empty after our name was put on their lists, with the lanes that were looked at."""
         self._listening: dict[str, Callable[[], None]] = {}
+        self._off: set[str] = set()
+        """Queues on whose lists our name is not, as we were told."""
         self._told: set[str] = set()
         """Queues of which we were told since they were last looked at."""
         self._bell = asyncio.Event()
         self._woken = self._waits = False
         self._passing: set[asyncio.Task[None]] = set()
 
-    async def wait(self, places: Sequence[QueueLane], seconds: float, read: Command) -> dict[Lanes, Any]:
+    async def wait(
+        self, places: Sequence[QueueLane], count: int, seconds: float, read: Command
+    ) -> dict[Lanes, Any]:
         """The replies to the reads of lanes, for queues in which there was something, or that were refused.
 
-        ``read`` makes the command that reads the lanes of one queue without waiting.
+        ``read`` makes the command that reads up to ``count`` jobs of each of the lanes of one queue without waiting.
         Empty when nothing came within so many seconds, or ``wake`` was called.
         """
         lanes: dict[str, Lanes] = {}
@@ -53,9 +60,13 @@ class Waiting:
         try:
             while True:
                 self._bell.clear()
-                if found := await self._look([of for of in lanes.values() if self._is_due(of)], read):
+                if (
+                    self._woken
+                ):  # also when a job has come: the lanes that are to be read may be others by now
+                    return {}
+                if found := await self._look([of for of in lanes.values() if self._is_due(of)], count, read):
                     return found
-                if self._woken or (left := until - monotonic()) <= 0:
+                if (left := until - monotonic()) <= 0:
                     return {}
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(left):
@@ -66,7 +77,7 @@ class Waiting:
     def _is_due(self, lanes: Lanes) -> bool:
         return self._empty.get(lanes[0][0]) != lanes
 
-    async def _look(self, due: Sequence[Lanes], read: Command) -> dict[Lanes, Any]:
+    async def _look(self, due: Sequence[Lanes], count: int, read: Command) -> dict[Lanes, Any]:
         """Read them, each after our name was put on the list of its queue, unless it is there."""
         queues, commands = list[str](), list[tuple[Any, ...]]()
         for lanes in due:
@@ -77,18 +88,20 @@ class Waiting:
                 ("RPUSH", keys.waiters, self._worker),
                 read(lanes),
             ]
-            own = own[2:] if queue in self._empty else own
+            own = own[2:] if queue in self._empty else own[1:] if queue in self._off else own
             queues += [queue] * len(own)
             commands += own
         self._told.difference_update(queues)
+        self._off.difference_update(queues)
         replies = await self._links.commands(queues, commands) if due else []
         found: dict[Lanes, Any] = {}
         last = dict(zip(queues, replies, strict=True))  # of each queue the last: that of its read
         for lanes in due:
             queue, reply = lanes[0][0], last[lanes[0][0]]
             if reply is not None:
-                self._empty.pop(queue, None)
                 found[lanes] = reply
+            if not _is_all(reply, count):
+                self._empty.pop(queue, None)
             elif queue not in self._told:  # as it may be just after the look, before its reply
                 self._empty[queue] = lanes
         return found
@@ -105,10 +118,18 @@ class Waiting:
         self._told.add(queue)
         self._empty.pop(queue, None)
         self._bell.set()
+        if message is not None:
+            self._off.add(queue)
         if message is not None and not self._waits:
-            passing = asyncio.ensure_future(self._pass_on(queue))
+            passing = asyncio.ensure_future(self._pass_on_soon(queue))
             self._passing.add(passing)
             passing.add_done_callback(self._passing.discard)
+
+    async def _pass_on_soon(self, queue: str) -> None:
+        """Unless it is looked at in a moment, which costs the server nothing more."""
+        await asyncio.sleep(MOMENT)
+        if queue in self._told:
+            await self._pass_on(queue)
 
     async def _pass_on(self, queue: str) -> None:
         with contextlib.suppress(StreamqError):  # then it waits until somebody looks
@@ -128,7 +149,14 @@ class Waiting:
         self._bell.set()
 
     async def close(self) -> None:
-        """Listen no more."""
+        """Listen no more. Of what we were told and did not look at, another is told."""
         self._access.signals.listen_only(self._listening, {}, self._heard)
+        for queue in list(self._told):
+            await self._pass_on(queue)
         for passing in list(self._passing):
             await passing
+
+
+def _is_all(reply: Any, count: int) -> bool:
+    """Whether nothing more was there than was read."""
+    return reply is None or (isinstance(reply, list) and all(len(entries) < count for _, entries in reply))

@@ -60,12 +60,10 @@ class Fetcher:
         self._ended = asyncio.Event()
         self._wakings: set[asyncio.Future[None]] = set()
 
-    def serve(self, queues: Sequence[str]) -> None:
-        """There are more: those that it was given have grown."""
+    def serve(self) -> None:
+        """There are more queues: those that it was given have grown."""
         self._reads.serve()
-        self._steered.listen()
-        for queue in queues:
-            self._steered.suspect(queue)
+        self._steered.serve()
         self._wake()
 
     def look_for_suspects(self) -> None:

@@ -76,8 +76,8 @@ class Heartbeat:
         renews_seats: bool = False,
     ) -> None:
         self._load, self._on_asked, self._rung, self._late, self._took = load, on_asked, False, 0.0, 0.0
-        self._on_visit, self._visits = on_visit, Visits(info.queues, busy)
-        self._renews_seats = renews_seats
+        self._on_visit, self._busy, self._renews_seats = on_visit, busy, renews_seats
+        self._visits = Visits(info.queues, busy)
         self._is_told_at_home = False
         """Whether others could see by the list of all workers that this one lives: else it beats in each queue."""
         self._store, self._info, self._on_taken = store, info, on_taken
@@ -113,9 +113,12 @@ class Heartbeat:
 
     def describe(self, info: WorkerInfo) -> None:
         """The worker has another description from the next beat on, as it serves more."""
-        self._info = info
-        self._visits.serve(info.queues)
+        self._info, self._visits = info, Visits(info.queues, self._busy)
         self._is_told_at_home = False  # so it beats everywhere
+
+    def _seat_lasts(self) -> float | None:
+        """How long the seats last that it renews with its beats, where these queues are too many for the duty."""
+        return SEAT_LASTS if self._renews_seats and self._visits.are_many else None
 
     def ring(self) -> None:
         """Beat at once, within ``WATCH`` seconds."""
@@ -177,7 +180,7 @@ class Heartbeat:
         the list was deleted, we were declared lost, or another process beats under our name."""
         began = monotonic()
         beats = self._store.workers.beat(
-            self._links, self._info.name, queues, seat_lasts=self._seat_lasts, load=load
+            self._links, self._info.name, queues, seat_lasts=self._seat_lasts(), load=load
         )
         self._took = monotonic() - began
         self._loop.call_soon_threadsafe(self._on_visit, beats)
@@ -190,11 +193,6 @@ class Heartbeat:
         is_strange = any(self._counts.get(queue, -1) + 1 != count for queue, count in counts.items())
         self._counts |= counts
         return is_strange
-
-    @property
-    def _seat_lasts(self) -> float | None:
-        """For how long a visit renews the seats of the worker, where it does."""
-        return SEAT_LASTS if self._renews_seats and self._visits.are_many else None
 
     def _load_now(self) -> WorkerLoad | None:
         """What this worker does."""

@@ -59,17 +59,9 @@ class Reads:
     """Reads the queues of one worker in turns."""
 
     def __init__(
-        self,
-        store: Store,
-        links: Links,
-        reader: Reader,
-        queues: Sequence[str],
-        slots: Slots,
-        runner: Runner,
-        steered: Steered,
-        turns: Turns,
-        worker: str,
-    ) -> None:
+        self, store: Store, links: Links, reader: Reader, queues: Sequence[str], slots: Slots, runner: Runner,
+        steered: Steered, turns: Turns, worker: str,
+    ) -> None:  # fmt: skip
         self._worker = worker
         self._store, self._links, self._reader, self._queues = store, links, reader, queues
         self._slots, self._blocked, self._start_each = slots, slots.blocked, runner.start_each
@@ -85,7 +77,7 @@ class Reads:
         self._found = self._was_quiet = False
         self.under_way: Asked | None = None
         """The read of the only queue that was sent before the jobs of the last one were started."""
-        self._served, self._since, self._largest, self._quantum = 0, monotonic(), 1, 1
+        self._served, self._since, self._largest, self._quantum, self._row = 0, monotonic(), 1, 1, READ_LIMIT
         self.serve()
 
     def serve(self) -> None:
@@ -196,7 +188,7 @@ class Reads:
         """Read from the queues that have a backlog; ``False`` when none is known to have one."""
         if self._look_is_due(slots):
             await self._look()
-        shares = self._sources.shares(slots, self._quantum)
+        shares = self._sources.shares(slots, self._quantum, self._row)
         if closed := {queue for queue, _ in shares if self._is_closed(queue)}:
             self._sources.forget(closed)
             shares = {source: count for source, count in shares.items() if source[0] not in closed}
@@ -205,13 +197,15 @@ class Reads:
         return bool(shares or self._sources)
 
     def _set_quantum(self, slots: int, taken: int) -> None:
-        """Set the quantum by the rate at which jobs are taken; more than what one read can bring has no use."""
+        """Set the quantum by the rate at which jobs are taken; more than what one read can bring has no use. Of the
+        partitions of a queue one has as many jobs in a row as it may: some of two cost two reads, and two batches."""
         self._largest = max(self._largest, slots)
         self._served += taken
         passed = monotonic() - self._since
         if passed >= RATE:
-            fair = self._served / passed * CYCLE / max(1, len(self._sources))
-            self._quantum = max(1, min(self._largest, int(fair)))
+            fair = self._served / passed * CYCLE / max(1, self._sources.places)
+            self._row = max(1, int(fair))
+            self._quantum = min(self._largest, self._row)
             self._served, self._since, self._largest = 0, monotonic(), 1
 
     def _look_is_due(self, slots: int) -> bool:

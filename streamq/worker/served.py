@@ -11,27 +11,37 @@ from streamq.store.store import Store
 
 LOOK: Final = 2.0
 """Seconds between two looks: so late is a worker at jobs of a partition that is new."""
+LATE: Final = 15
+"""One look of so many is for partitions that nobody should use any more."""
 LOOK_AT_MANY: Final = 10.0
 """The same of a worker with many queues."""
 
 
 class Served(Wakeable):
-    """Duty: know the partitions of ``queues``. ``begin`` adds those that are new to ``names``."""
+    """Duty: know the partitions of ``queues``. ``tell`` sees to it that what code declares is told, and ``begin`` adds
+    those that are new to ``names``."""
 
     def __init__(
-        self, store: Store, queues: Sequence[str], begin: Callable[[list[str]], Awaitable[None]]
-    ) -> None:
+        self, store: Store, queues: Sequence[str], tell: Callable[[], Awaitable[object]],
+        begin: Callable[[list[str]], Awaitable[None]],
+    ) -> None:  # fmt: skip
         super().__init__("partitions", store)
-        self._of, self._begin = queues, begin
+        self._of, self._tell, self._begin = queues, tell, begin
+        self._looks = 0
         self.names: list[str] = []
 
     async def find(self) -> None:
         """Know them at first."""
+        await self._tell()
         self.names[:] = await self._store.partition.in_use(self._of)
 
     async def once(self) -> int:
         """Ask. Returns how many are new."""
-        new = [name for name in await self._store.partition.in_use(self._of) if name not in self.names]
+        await self._tell()
+        self._looks += 1
+        partitions = self._store.partition
+        ask = partitions.in_use if self._looks % LATE == 0 else partitions.of_each
+        new = [name for name in await ask(self._of) if name not in self.names]
         if new:
             await self._begin(new)
         return len(new)

@@ -34,6 +34,12 @@ class Sources:
         """How many queues have a backlog."""
         return len(self._turns)
 
+    @property
+    def places(self) -> int:
+        """How many partitions of queues have a backlog."""
+        several = [inner for queue, inner in self._inner.items() if queue in self._turns]
+        return len(self._turns) - len(several) + sum(map(len, several))
+
     def __contains__(self, source: QueueLane) -> bool:
         return source[1] in self._lanes.get(source[0], ())
 
@@ -79,10 +85,11 @@ class Sources:
             else:
                 self._turns.forget((queue,))
 
-    def shares(self, slots: int, quantum: int = 1) -> dict[QueueLane, int]:
-        """By source, how many jobs to read in this round: all together ``slots``, and none zero."""
+    def shares(self, slots: int, quantum: int = 1, row: int = 1) -> dict[QueueLane, int]:
+        """By source, how many jobs to read in this round: all together ``slots``, and none zero. ``row`` is how many a
+        partition of a queue gets before the next one has its turn."""
         shares: dict[QueueLane, int] = {}
-        for queue, share in self._parts(self._turns.shares(slots, quantum)):
+        for queue, share in self._parts(self._turns.shares(slots, quantum), row):
             lanes = self._lanes[queue]
             if GATE in lanes:  # which gives of the other lanes too
                 shares[queue, GATE] = share
@@ -92,14 +99,14 @@ class Sources:
                 shares |= self._split(queue, lanes, share)
         return shares
 
-    def _parts(self, shares: Mapping[str, int]) -> Iterable[tuple[str, int]]:
+    def _parts(self, shares: Mapping[str, int], row: int) -> Iterable[tuple[str, int]]:
         """The shares of queues, over the partitions of those that have several."""
         if not self._inner:
             return shares.items()
         parts: list[tuple[str, int]] = []
         for queue, share in shares.items():
             inner = self._inner.get(queue)
-            parts += [(queue, share)] if inner is None else inner.shares(share).items()
+            parts += [(queue, share)] if inner is None else inner.shares(share, row).items()
         return parts
 
     def _split(self, queue: str, lanes: dict[int, int], share: int) -> dict[QueueLane, int]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from streamq.model.clock import to_ms
 from streamq.model.pace import is_many
+from streamq.model.places import SEPARATOR
 from streamq.model.steering import UNSTEERED, Pause, Steering
 from streamq.redis.links import Links
 from streamq.redis.troubles import Troubles
@@ -51,6 +52,11 @@ class Steered:
             self._stale.add(queue)
             self._on_news()
 
+    def serve(self) -> None:
+        """There are more queues: nothing is known of them."""
+        self._stale.update(self._queues)
+        self.listen()
+
     def suspect(self, queue: str) -> None:
         """What is known of the queue may not be so any more."""
         self._stale.add(queue)
@@ -87,7 +93,7 @@ class Steered:
             before = self._told.pop(queue, UNSTEERED)
             if told != UNSTEERED:
                 self._told[queue] = told
-            if told.paused != before.paused:
+            if told.paused != before.paused and SEPARATOR not in queue:  # the others are told the same
                 _tell(queue, told.paused)
         self._slots.held = {
             (queue, task): _end(pause)

@@ -14,17 +14,10 @@ class Visits:
 
     def __init__(self, queues: Sequence[str], busy: Callable[[], Collection[str]] = tuple) -> None:
         self._queues, self._busy = queues, busy
+        self.are_many = is_many(len(queues))
+        """Whether there are too many to visit all at each beat."""
         self._at = 0
         self._owed, self._since = 0.0, monotonic()
-
-    @property
-    def are_many(self) -> bool:
-        """Whether there are too many to visit all at each beat."""
-        return is_many(len(self._queues))
-
-    def serve(self, queues: Sequence[str]) -> None:
-        """There are more from now on."""
-        self._queues = queues
 
     def all(self) -> Sequence[str]:
         """All of them, and the turns begin anew."""

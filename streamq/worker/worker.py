@@ -127,7 +127,8 @@ class Worker:
         if not await self._unless_stopped(app.wait_ready()):
             return
         async with app.lifespan(app):
-            self._served = Served(app.client.store, self.queues, self._serve)
+            tell = partial(app.client.tell_partitions, self.queues)
+            self._served = Served(app.client.store, self.queues, tell, self._serve)
             if not await self._unless_stopped(begin_when_ready(servers, timeout, self._served.find)):
                 return
             self._assemble()
@@ -212,7 +213,7 @@ class Worker:
         self.heartbeat.describe(self.info)
         self.shutdown.describe(self.info)
         self._served.names += [name for name in new if name not in self._served.names]
-        self.fetcher.serve(self._served.names)
+        self.fetcher.serve()
         self.canceller.listen()
         with contextlib.suppress(Rejected):
             await self.app.client.store.queues.announce(*new)

@@ -44,10 +44,10 @@ def test_no_page_names_a_foreign_host() -> None:
 
 
 def test_every_target_of_make_and_every_program_of_the_checkout_that_a_page_names_is_there() -> None:
-    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for page in pages():
         text = page.read_text()
-        named = {*re.findall(r"`make (\w+)", text), *re.findall(r"^\$ make (\w+)", text, re.MULTILINE)}
+        named = {*re.findall(r"`make ([\w-]+)", text), *re.findall(r"^\$ make ([\w-]+)", text, re.MULTILINE)}
         assert named <= targets, shown(page)
         assert all((ROOT / name).exists() for name in re.findall(r"`(\.ci/\w+)", text)), shown(page)
 

@@ -88,7 +88,8 @@ async def test_no_other_error_leaves_a_connection(
             await link.call("PING")
     assert not link.connected
     with monkeypatch.context() as patch:
-        patch.setattr("redis.asyncio.connection.UnixDomainSocketConnection._connect", broken)
+        for kind in ("UnixDomainSocketConnection", "Connection"):
+            patch.setattr(f"redis.asyncio.connection.{kind}._connect", broken)
         with pytest.raises(Unavailable) as caught:
             await link.call("PING")
     assert not isinstance(caught.value, OutcomeUnknown)

@@ -18,7 +18,7 @@ from streamq import App, Fail, Unique
 from streamq.duties.pruner import Pruner
 
 from ..commands import Call, run_all, sentence
-from ..rig import ON_ONE_SERVER, until, working
+from ..rig import ON_ONE_SERVER, shared_keys, until, working
 
 ESC = "\x1b[2J\x1b]0;owned\x07\u202e"
 
@@ -192,8 +192,8 @@ async def test_no_character_of_a_job_acts_on_the_terminal(
             f"{prefix}:{{w}}:ready",
             {"task": hostile, "payload": hostile, "headers": headers % (quoted, quoted, quoted)},
         )
-        client.sadd(f"{prefix}:queues", "w", hostile)
-        client.hset(f"{prefix}:workers", hostile, '{"host":"\\u001b[2J"}')
+        client.sadd(shared_keys(prefix).queues, "w", hostile)
+        client.hset(shared_keys(prefix).workers, hostile, '{"host":"\\u001b[2J"}')
         client.hset(
             f"{prefix}:{{w}}:finished",
             "5-0",

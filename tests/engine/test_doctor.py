@@ -28,7 +28,7 @@ from streamq.doctor.holes import REDIS, VALKEY, open_in
 from streamq.errors import Unavailable
 from streamq.model.keys import Keys
 
-from ..rig import ON_ONE_SERVER, until, working
+from ..rig import ON_ONE_SERVER, shared_keys, until, working
 from ..servers import Server
 
 Own = Callable[..., Server]
@@ -368,13 +368,13 @@ async def test_delayed_jobs_that_nobody_promotes_are_a_failure(
 async def test_a_name_that_names_no_queue_is_told_with_how_to_remove_it(
     app: App, client: redis.Redis, prefix: str
 ) -> None:
-    client.sadd(f"{prefix}:queues", b"../x", b"a b", b"\xff", b"q" * 10_000, "__proto__")
+    client.sadd(shared_keys(prefix).queues, b"../x", b"a b", b"\xff", b"q" * 10_000, "__proto__")
     (said,) = [finding for finding in await examine(app) if finding.check == "names"]
     assert said.verdict == "warn"
-    assert f'redis-cli SREM "{prefix}:queues" "../x" "a b" "\\xff"' in said.remedy
+    assert f'redis-cli SREM "{shared_keys(prefix).queues}" "../x" "a b" "\\xff"' in said.remedy
     assert len(said.said) + len(said.remedy) < 1_000
     await examine(app, repair=True)
-    assert client.smembers(f"{prefix}:queues") == {"__proto__"}
+    assert client.smembers(shared_keys(prefix).queues) == {"__proto__"}
 
 
 def test_an_error_of_no_known_kind_is_told_as_it_is() -> None:

@@ -20,7 +20,7 @@ from streamq.worker import reads, suspects, unseen
 from streamq.worker.sources import Sources
 from streamq.worker.turns import UNKNOWN, Turns
 
-from ..rig import ON_ONE_SERVER, census, until, working
+from ..rig import ON_ONE_SERVER, census, of_one_server, until, working
 from .fetching import JOB, Hands, calls, fill, settle
 
 # -- turns ------------------------------------------------------------------------------------------------------
@@ -91,6 +91,7 @@ async def test_a_queue_whose_delivered_entries_were_deleted_by_hand_still_gets_i
 
 
 @ON_ONE_SERVER
+@of_one_server("one read is of many queues")
 async def test_more_than_the_free_slots_is_never_kept(app: App, client: redis.Redis, prefix: str) -> None:
     queues = [f"q{number}" for number in range(40)]
     hands, sent = Hands(app, queues, slots=2), 0
@@ -110,6 +111,7 @@ async def test_more_than_the_free_slots_is_never_kept(app: App, client: redis.Re
 
 
 @ON_ONE_SERVER
+@of_one_server("a worker blocks at its queues")
 async def test_one_queue_is_read_by_one_command_a_round(app: App, client: redis.Redis, prefix: str) -> None:
     hands = Hands(app, ["q"], slots=10)
     async with hands.fetching():
@@ -188,6 +190,7 @@ def test_equal_queues_differ_by_one_turn_however_the_slots_come_free(
 
 
 @ON_ONE_SERVER
+@of_one_server("the next read is sent before the jobs of the last one start")
 @pytest.mark.parametrize("then", ["stop", "audit", "loss"])
 async def test_what_is_read_while_jobs_start_is_neither_lost_nor_started_twice(
     app: App, client: redis.Redis, prefix: str, then: str

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from streamq import App, ConfigurationError, NameTaken, Worker
 from streamq.duties.reclaimer import Reclaimer
 from streamq.liveness.identity import new_name
-from streamq.model.keys import GROUP, AppKeys, Keys
+from streamq.model.keys import GROUP, Keys
 from streamq.store.workers import UNREADABLE, parse_worker
 
-from ..rig import ON_ONE_SERVER, census, until, working
+from ..rig import ON_ONE_SERVER, census, shared_keys, until, working
 
 
 def entry(name: str = "w1", **members: Any) -> dict[str, Any]:
@@ -84,11 +84,11 @@ async def test_a_second_worker_of_a_name_is_refused_before_it_fetches_a_job(
     async with app, working(app, name="w1", concurrency=1), make_app() as other:
         other.task(name="sleep", queue="q")(sleep)
         await until(app.workers)
-        before = _token(client.hget(AppKeys(prefix).workers, "w1"))
+        before = _token(client.hget(shared_keys(prefix).workers, "w1"))
         jobs = await app.enqueue_many("q", "sleep", range(5))
         with pytest.raises(NameTaken, match=r"'w1' is taken by a living worker .*another name"):
             await Worker(other, name="w1").run()
-        assert _token(client.hget(AppKeys(prefix).workers, "w1")) == before
+        assert _token(client.hget(shared_keys(prefix).workers, "w1")) == before
         assert client.zscore(Keys(prefix, "q").workers, "w1"), "nothing of the first is taken away"
         for job in jobs:
             await job.result(5)
@@ -106,7 +106,7 @@ async def test_a_name_that_a_dead_worker_left_is_taken_over_and_its_jobs_start_a
         await app.client.store.delivery.join(link, ["q"])
     client.xreadgroup(GROUP, "w1", {keys.ready: ">"})
     client.zincrby(keys.workers, 7, "w1")
-    client.hset(AppKeys(prefix).workers, "w1", json.dumps(entry(client_id=999_999)))
+    client.hset(shared_keys(prefix).workers, "w1", json.dumps(entry(client_id=999_999)))
     async with working(app, name="w1"):
         assert await job.result(5) == 1
     assert (await job.status()).crashes == 1
@@ -122,8 +122,8 @@ async def test_a_worker_introduces_itself_and_its_queues_again_after_everything_
     async with app, working(app, name="w1"):
         await until(app.workers)
         client.delete(*client.scan_iter(f"{prefix}*"))
-        await until(lambda: client.hget(AppKeys(prefix).workers, "w1"), 6)
-        assert client.smembers(AppKeys(prefix).queues) == {"q"}
+        await until(lambda: client.hget(shared_keys(prefix).workers, "w1"), 6)
+        assert client.smembers(shared_keys(prefix).queues) == {"q"}
         job = await app.enqueue("q", "t", 3, delay=0.05)
         assert await job.result(5) == 3
         assert await (await task.enqueue(4)).result(5) == 4
@@ -137,11 +137,11 @@ async def test_a_worker_whose_name_was_claimed_while_it_was_off_the_list_stops_a
     jobs = await hold.enqueue_many(range(3))
     await until(lambda: census(client, prefix, "q").counts() == {"active": 3})
     other = json.dumps(entry(token="another", pid=77))
-    client.hset(AppKeys(prefix).workers, "w1", other)
+    client.hset(shared_keys(prefix).workers, "w1", other)
     client.zincrby(Keys(prefix, "q").workers, 1, "w1")  # as the other does
     with pytest.raises(NameTaken, match="process 77 on h"):
         await asyncio.wait_for(run, 10)
-    assert client.hget(AppKeys(prefix).workers, "w1") == other
+    assert client.hget(shared_keys(prefix).workers, "w1") == other
     assert client.zscore(Keys(prefix, "q").workers, "w1"), "the other's place on the list is left alone"
     found = census(client, prefix, "q")
     found.check()
@@ -154,10 +154,10 @@ async def test_an_entry_that_cannot_be_read_is_left_out_and_the_lost_are_recover
     app: App, client: redis.Redis, prefix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     keys = Keys(prefix, "q")
-    client.hset(AppKeys(prefix).workers, "newer", "\x80 not JSON")
-    client.hset(AppKeys(prefix).workers, "older", json.dumps({"name": "older"}))
+    client.hset(shared_keys(prefix).workers, "newer", "\x80 not JSON")
+    client.hset(shared_keys(prefix).workers, "older", json.dumps({"name": "older"}))
     client.hset(
-        AppKeys(prefix).workers, "w1", json.dumps(entry(client_id=999_999, colour="blue", lease="long"))
+        shared_keys(prefix).workers, "w1", json.dumps(entry(client_id=999_999, colour="blue", lease="long"))
     )
     client.zincrby(keys.workers, 1, "w1")
     await app.enqueue("q", "t", 1)
@@ -212,7 +212,7 @@ async def test_a_worker_lives_by_the_lease_it_says_not_by_that_of_who_watches(
         await app.enqueue("q", "t", 1)
         link = app.client.store.links("w1")
         client_id = await link.home.call("CLIENT", "ID")
-        client.hset(AppKeys(prefix).workers, "w1", json.dumps(entry(client_id=client_id, lease=theirs)))
+        client.hset(shared_keys(prefix).workers, "w1", json.dumps(entry(client_id=client_id, lease=theirs)))
         client.zincrby(keys.workers, 1, "w1")
         await app.client.store.delivery.join(link, ["q"])
         client.xreadgroup(GROUP, "w1", {keys.ready: ">"})

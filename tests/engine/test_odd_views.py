@@ -12,7 +12,7 @@ import redis
 from streamq import App, Job, JobRecord, State
 from streamq.model.keys import Keys
 
-from ..rig import ON_ONE_SERVER, until
+from ..rig import ON_ONE_SERVER, shared_keys, until
 
 BORN = 1_795_449_758_578
 pytestmark = ON_ONE_SERVER
@@ -86,14 +86,14 @@ async def test_what_cannot_name_a_queue_is_left_out_of_every_list_and_logged_onc
     app: App, client: redis.Redis, prefix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     await app.enqueue("q", "t", 1)
-    client.sadd(f"{prefix}:queues", *BAD_NAMES, "__proto__")
+    client.sadd(shared_keys(prefix).queues, *BAD_NAMES, "__proto__")
     for _ in range(3):
         assert await app.queues() == ["__proto__", "q"], "an odd name is a name all the same"
     (told,) = [record.getMessage() for record in caplog.records if "cannot name" in record.getMessage()]
     assert "9 members" in told
     assert len(told) < 1_000
     assert told.isprintable()
-    client.sadd(f"{prefix}:queues", "one more")
+    client.sadd(shared_keys(prefix).queues, "one more")
     await app.queues()
     assert "1 members" in caplog.text
 
@@ -101,7 +101,7 @@ async def test_what_cannot_name_a_queue_is_left_out_of_every_list_and_logged_onc
 async def test_the_duties_of_a_scheduler_go_on_beside_names_that_name_no_queue(
     app: App, client: redis.Redis, prefix: str
 ) -> None:
-    client.sadd(f"{prefix}:queues", *BAD_NAMES, "__proto__")
+    client.sadd(shared_keys(prefix).queues, *BAD_NAMES, "__proto__")
     job = await app.enqueue("__proto__", "t", 1, delay=0.001)
     scheduler = asyncio.create_task(app.run_scheduler())
     await until(lambda: _waits(job))

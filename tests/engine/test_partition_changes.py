@@ -61,6 +61,39 @@ async def test_code_makes_more_of_them_and_never_fewer_and_an_operator_goes_befo
         assert (await app.queue(QUEUE, partitions=8).partitions()).count == 3
 
 
+async def test_a_worker_tells_what_its_code_declares_before_it_serves(
+    make_app: Callable[..., App], app: App
+) -> None:
+    async with make_app() as other:
+
+        @other.task(queue=QUEUE)
+        async def send(number: int) -> int:
+            return number
+
+        other.queue(QUEUE, partitions=3)
+        async with working(other) as worker:
+            await worker.is_ready.wait()
+            jobs = [await app.enqueue(QUEUE, "send", n) for n in range(6)]
+            assert set(numbers([job.id for job in jobs]).values()) == {2}
+            for job in jobs:
+                await job.result(10)
+
+
+async def test_after_its_removal_and_after_the_loss_of_all_keys_it_has_its_partitions_again(
+    make_app: Callable[..., App], app: App, client: redis.Redis
+) -> None:
+    async with make_app() as other:
+        queue = other.queue(QUEUE, partitions=3)
+        await other.enqueue(QUEUE, "t", 1)
+        await queue.remove(purge=True)
+        assert (await queue.partitions()).count == 3
+        client.delete(app.client.store.shared.partitions)
+        other.client.store.partition._read_at = 0.0  # as half a minute later
+        ids = [(await other.enqueue(QUEUE, "t", n)).id for n in range(6)]
+        assert set(numbers(ids).values()) == {2}
+        assert (await app.queue(QUEUE).partitions()).count == 3
+
+
 async def test_of_two_who_change_it_at_once_one_is_told_so(
     app: App, make_app: Callable[..., App], client: redis.Redis, prefix: str
 ) -> None:
@@ -122,7 +155,7 @@ class Ledger:
 async def test_groups_keep_their_order_while_partitions_come_and_go(
     make_app: Callable[..., App], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streamq.duties.mover.EVERY", 0.2)
+    monkeypatch.setattr("streamq.duties.placer.EVERY", 0.2)
     ledger, ends = Ledger(make_app), asyncio.Event()
     async with (
         ledger.worker,
@@ -184,7 +217,7 @@ async def test_a_change_whose_process_died_is_ended_by_whoever_meets_it(
 async def test_a_group_moves_when_its_last_job_is_gone_and_the_change_is_over(
     parted: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streamq.duties.mover.EVERY", 0.2)
+    monkeypatch.setattr("streamq.duties.placer.EVERY", 0.2)
     queue = parted.queue(QUEUE)
     jobs = [await parted.enqueue(QUEUE, "send", n, group=f"g{n}") for n in range(30)]
     await queue.partition(8)

@@ -222,6 +222,24 @@ async def counted(queue: object, count: int) -> bool:
     return bool(figures.completed + figures.failed == count)
 
 
+async def test_who_follows_a_failed_job_is_told_its_queue_and_its_id(make_app: Callable[..., App]) -> None:
+    app, told = make_app(), list[dict[str, object]]()
+
+    @app.task(queue=QUEUE)
+    async def mourn(failed: dict[str, object]) -> None:
+        told.append(failed)
+
+    @app.task(queue=QUEUE, on_failed="mourn", attempts=1)
+    async def fail(number: int) -> None:
+        raise ValueError(number)
+
+    app.queue(QUEUE, partitions=4)
+    async with app, working(app):
+        jobs = [await app.enqueue(QUEUE, "fail", n) for n in range(8)]
+        await until(lambda: len(told) == 8)
+    assert {(each["queue"], each["id"]) for each in told} == {(QUEUE, job.id) for job in jobs}
+
+
 async def test_a_pause_and_a_bound_hold_for_all_of_it(parted: App) -> None:
     queue = parted.queue(QUEUE)
     await queue.pause("provider down")

@@ -13,14 +13,14 @@ from streamq.model.envelope import New
 from streamq.model.keys import Keys
 from streamq.redis.links import Links
 
-from ..proxy import Proxy
+from ..proxy import Proxy, before
 from ..rig import ON_ONE_SERVER, census, enqueue_batch, until, working
 from ..servers import Server
 
 
 @pytest.fixture
 async def proxy(shared_server: Server) -> AsyncIterator[Proxy]:
-    async with Proxy(str(shared_server.socket)) as proxy:
+    async with before(shared_server) as proxy:
         yield proxy
 
 

@@ -15,7 +15,7 @@ from streamq.model.keys import GROUP, Keys
 from streamq.redis import troubles as trouble
 from streamq.worker import reads, unseen
 
-from ..rig import ON_ONE_SERVER, until, working
+from ..rig import ON_ONE_SERVER, shared_keys, until, working
 from ..servers import Server
 from .fetching import JOB, Hands, calls, fill, settle
 
@@ -179,7 +179,7 @@ async def test_nothing_but_its_stop_ends_the_fetching(
         hands.slots.change = bad
         hands.let_go()
         client.xadd(Keys(prefix, "a").ready, JOB)
-        await until(lambda: hands.taken["a"] == 4, 10)
+        await until(lambda: hands.taken["a"] >= 4, 10)
     assert len(raised) == 2
     assert "could not be started" in caplog.text
 
@@ -227,7 +227,7 @@ async def test_a_list_of_queues_of_the_wrong_type_keeps_nobody_from_working(
     when: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    await _works_in_spite_of(make_app, client, f"{prefix}:queues", when == "before they begin")
+    await _works_in_spite_of(make_app, client, shared_keys(prefix).queues, when == "before they begin")
     told = [
         record.getMessage() for record in caplog.records if "cannot write to the list" in record.getMessage()
     ]
@@ -239,7 +239,7 @@ async def test_a_list_of_workers_of_the_wrong_type_is_told_of_once_and_keeps_nob
     make_app: Callable[..., App], client: redis.Redis, prefix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "streamq")
-    await _works_in_spite_of(make_app, client, f"{prefix}:workers", False)
+    await _works_in_spite_of(make_app, client, shared_keys(prefix).workers, False)
     told = [
         r.getMessage() for r in caplog.records if " again" in r.getMessage() or "WRONGTYPE" in r.getMessage()
     ]

@@ -15,10 +15,10 @@ from streamq import App, Calendar, Context, InvalidSchedule, Job, Masked, QueueF
 from streamq.doctor import Finding, examine
 from streamq.duties.ticker import AGAIN
 from streamq.model.clock import from_ms
-from streamq.model.keys import AppKeys, Keys
+from streamq.model.keys import Keys
 from streamq.model.schedule import Schedule
 
-from ..rig import ON_ONE_SERVER, until, working
+from ..rig import ON_ONE_SERVER, shared_keys, until, working
 from .test_schedules import HOURLY, now_ms, plan, runs, ticked
 
 pytestmark = ON_ONE_SERVER
@@ -139,7 +139,7 @@ async def test_a_process_that_is_killed_as_a_schedule_goes_to_another_queue_leav
     assert (after.schedule.queue, after.state) == ("other", "paused" if paused else "active")
     assert (after.next_at, after.version > before.version) == (before.next_at, True)
     assert (after.paused.reason if after.paused else None) == ("why" if paused else None)
-    assert client.hgetall(AppKeys(prefix).schedules) == {"s": f"other {after.version - 1}"}
+    assert client.hgetall(shared_keys(prefix).schedules) == {"s": f"other {after.version - 1}"}
     assert not client.exists(Keys(prefix, "q").schedules, Keys(prefix, "q").ticks, Keys(prefix, "q").runs)
 
 
@@ -350,7 +350,7 @@ async def test_foreign_data_in_the_place_of_a_schedule_stops_no_other(
     kept = ["[]", "5", '{"every":5}', *(f'{{"task":"t",{said}}}' for said in FOREIGN)]
     for number, said in enumerate(kept):
         client.hset(keys.schedules, f"odd-{number}", f"1 {said}\nnull")
-        client.hset(AppKeys(prefix).schedules, f"odd-{number}", "q")
+        client.hset(shared_keys(prefix).schedules, f"odd-{number}", "q")
         plan(client, prefix, f"odd-{number}", now_ms(client) - 200)
     plan(client, prefix, "s", now_ms(client) - 100)
     await ticked(app)

@@ -24,10 +24,10 @@ from streamq import (
 from streamq.duties.ticker import Ticker
 from streamq.model import calendars, codec
 from streamq.model.clock import from_ms
-from streamq.model.keys import AppKeys, Keys
+from streamq.model.keys import Keys
 from streamq.store.schedules import SAME
 
-from ..rig import ON_ONE_SERVER, until, working
+from ..rig import ON_ONE_SERVER, shared_keys, until, working
 
 _BEGUN = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=20)
 HOURLY: dict[str, Any] = {"task": "work", "queue": "q", "every": "1h", "start": _BEGUN}
@@ -285,10 +285,10 @@ async def test_a_name_is_unique_in_the_app_and_may_go_to_another_queue(
     await app.schedules.pause("s", reason="why")
     moved = await app.schedules.put("s", **{**HOURLY, "queue": "other"})
     assert (moved.schedule.queue, moved.state) == ("other", "paused")
-    assert client.hgetall(AppKeys(prefix).schedules) == {"s": f"other {moved.version - 1}"}
+    assert client.hgetall(shared_keys(prefix).schedules) == {"s": f"other {moved.version - 1}"}
     assert not client.exists(Keys(prefix, "q").schedules, Keys(prefix, "q").ticks, Keys(prefix, "q").runs)
     await app.schedules.remove("s")
-    assert not client.exists(AppKeys(prefix).schedules, Keys(prefix, "other").schedules)
+    assert not client.exists(shared_keys(prefix).schedules, Keys(prefix, "other").schedules)
 
 
 @ON_ONE_SERVER
@@ -298,7 +298,7 @@ async def test_a_schedule_that_cannot_be_read_stops_no_other(
     await app.schedules.put("s", **HOURLY)
     keys, at = Keys(prefix, "q"), now_ms(client) - 100
     client.hset(keys.schedules, "broken", "7 nothing")
-    client.hset(AppKeys(prefix).schedules, "broken", "q")
+    client.hset(shared_keys(prefix).schedules, "broken", "q")
     for name in ("s", "broken", "gone"):
         plan(client, prefix, name, at)
     await ticked(app)
@@ -366,7 +366,7 @@ async def test_what_was_made_at_run_time_and_has_ended_is_removed_in_the_end(
         await asyncio.sleep(0.1)
         assert await app.client.store.schedules.forget_ended("q") == 1
         assert [each.name for each in await app.schedules.list()] == ["s"]
-        assert client.hkeys(AppKeys(prefix).schedules) == ["s"]
+        assert client.hkeys(shared_keys(prefix).schedules) == ["s"]
 
 
 @ON_ONE_SERVER

@@ -13,10 +13,9 @@ import redis
 from pydantic import BaseModel, PlainValidator
 
 from streamq import App, Masked, TaskNotFound
-from streamq.model.keys import AppKeys
 
 from ..commands import Call, run_all
-from ..rig import ON_ONE_SERVER, until, working
+from ..rig import ON_ONE_SERVER, shared_keys, until, working
 
 
 class Order(BaseModel):
@@ -108,7 +107,9 @@ async def test_what_the_server_has_lost_is_published_again(
     async with working(shop(app)) as worker:
         await worker.is_ready.wait()
         client.delete(*client.scan_iter(f"{prefix}*"))
-        await until(lambda: [name.split("\n")[0] for name in client.hkeys(AppKeys(prefix).tasks)] == ["buy"])
+        await until(
+            lambda: [name.split("\n")[0] for name in client.hkeys(shared_keys(prefix).tasks)] == ["buy"]
+        )
 
 
 @ON_ONE_SERVER
@@ -122,7 +123,7 @@ async def test_a_task_without_a_schema_and_one_that_nobody_can_read_hide_no_othe
 
     async with working(shop(app)) as worker:
         await worker.is_ready.wait()
-        client.hset(AppKeys(prefix).tasks, mapping={"broken": "{", "wrong": json.dumps([1])})
+        client.hset(shared_keys(prefix).tasks, mapping={"broken": "{", "wrong": json.dumps([1])})
         assert [task.name for task in await app.served_tasks()] == ["buy", "odd"]
 
 

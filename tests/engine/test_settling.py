@@ -16,7 +16,7 @@ from streamq.model.outcomes import DELAYED
 from streamq.worker.settler import Settler
 from streamq.worker.slots import Slots
 
-from ..proxy import Fate, Proxy
+from ..proxy import Fate, before
 from ..rig import ON_ONE_SERVER, QUICK, census, until, working
 from ..servers import Server
 
@@ -152,7 +152,7 @@ async def test_a_refusal_is_told_where_there_was_one_and_nowhere_else(
     def refusals() -> list[str]:
         return [r.getMessage() for r in caplog.records if "refused" in r.getMessage()]
 
-    async with Proxy(str(shared_server.socket)) as proxy:
+    async with before(shared_server) as proxy:
         app, keys, held = App(redis_url=proxy.url, prefix=prefix, **QUICK), Keys(prefix, "q"), asyncio.Event()
 
         @app.task(queue="q")
@@ -186,7 +186,7 @@ async def test_an_outcome_that_is_sent_twice_is_counted_by_the_one_who_has_writt
     shared_server: Server, client: redis.Redis, prefix: str
 ) -> None:
     """One that the first try had written, and one that did not arrive: another worker has done that job meanwhile."""
-    async with Proxy(str(shared_server.socket)) as proxy:
+    async with before(shared_server) as proxy:
         app, keys = App(redis_url=proxy.url, prefix=prefix, **QUICK), Keys(prefix, "q")
         kept_back: list[bytes] = []
 

@@ -10,9 +10,8 @@ import pytest
 import redis
 
 from streamq import App, ConfigurationError, Context, InvalidLimit, Limit, Retry, SharedLimit, UsageError
-from streamq.model.keys import AppKeys
 
-from ..rig import ON_ONE_SERVER, until, working
+from ..rig import ON_ONE_SERVER, shared_keys, until, working
 
 pytestmark = [pytest.mark.keeps_keys]
 
@@ -114,7 +113,7 @@ async def test_nothing_is_left_of_it_once_nobody_draws_and_nothing_is_told(
         job = await app.enqueue("a", "t", 1, units=3)
         await job.result(5)
         await app.shared("provider").limit(concurrency=5)
-        of = AppKeys(prefix).shared_lease + "provider"
+        of = shared_keys(prefix).shared_lease + "provider"
         await until(lambda: not client.hexists(of, "queue a"))
         assert [each.name for each in await app.shared_limits()] == ["provider"]
         assert await app.shared("provider").unlimit()

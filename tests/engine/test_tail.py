@@ -157,16 +157,15 @@ async def test_a_tail_ends_when_its_app_is_closed(app: App) -> None:
 @ON_ONE_SERVER
 @pytest.mark.keeps_keys
 async def test_the_command_shows_them_a_line_each(
-    app: App, tmp_path: Path, server_url: str, prefix: str
+    app: App, tmp_path: Path, server_url: str, prefix: str, client: redis.Redis
 ) -> None:
     task = steps_of(app, "q")
     await app.client.store.queues.announce("q")
     environment = {"STREAMQ_REDIS_URL": server_url, "STREAMQ_PREFIX": prefix}
 
-    async def heard() -> bool:
-        channel = app.client.store.keys("q").reported
-        (said,) = [await app.client.store.pool.call("q", "PUBSUB", "NUMSUB", channel)]
-        return int(said[1]) > 0
+    def heard() -> bool:
+        ((_, count),) = client.pubsub_numsub(app.client.store.keys("q").reported)
+        return int(count) > 0
 
     for flags, lines in (
         (("--limit", "3"), 3),

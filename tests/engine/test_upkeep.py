@@ -23,11 +23,11 @@ from streamq.duties.pruner import Pruner
 from streamq.duties.reclaimer import Reclaimer
 from streamq.duties.seats import Seats
 from streamq.duties.upkeep import Share, upkeep
-from streamq.model.keys import GROUP, AppKeys, Keys
+from streamq.model.keys import GROUP, Keys
 from streamq.redis.troubles import Troubles
 from streamq.settings import Settings
 
-from ..rig import ON_ONE_SERVER, QUICK, census, until, working
+from ..rig import ON_ONE_SERVER, QUICK, census, queue_keys, shared_keys, until, working
 from ..servers import Server
 
 
@@ -163,8 +163,8 @@ async def test_where_claims_are_refused_everybody_does_the_upkeep(
     client.hset(Keys(prefix, "q").seats(1)[0], "not", "a string")
     async with working(app, name="w1"), working(app, name="w2"):
         assert await (await task.enqueue(1, delay=0.1)).result(5) == 1
-        client.hset(AppKeys(prefix).workers, "lost", _entry("lost", "q"))
-        await until(lambda: not client.hexists(AppKeys(prefix).workers, "lost"), 5)
+        client.hset(shared_keys(prefix).workers, "lost", _entry("lost", "q"))
+        await until(lambda: not client.hexists(shared_keys(prefix).workers, "lost"), 5)
     assert caplog.text.count("cannot share the upkeep of q: ") == 2, "once each"
 
 
@@ -189,7 +189,7 @@ async def test_whoever_has_a_seat_hears_at_once_of_who_comes(
     async with ticking(chief):
         await until(chief.chief)
         assert not chief.others()
-        await until(lambda: app.client.store.signals.of("q").hears(Keys(prefix, "q").signals))
+        await until(lambda: app.client.store.signals.of("q").hears(queue_keys(prefix, "q").signals))
         for number, seat in enumerate(others, 2):
             client.zadd(Keys(prefix, "q").workers, {f"w{n}": 1 for n in range(1, number + 1)})
             claiming = asyncio.create_task(seat.once())
@@ -225,7 +225,7 @@ class Good:
             self.client.xreadgroup(GROUP, worker, {self.keys.ready: ">"})
         self.client.xgroup_delconsumer(self.keys.ready, GROUP, "deleted")
         self.client.zadd(self.keys.workers, {"lost": 1})
-        self.client.hset(AppKeys(self.prefix).workers, "lost", _entry("lost", self.name))
+        self.client.hset(shared_keys(self.prefix).workers, "lost", _entry("lost", self.name))
         await self.app.enqueue(self.name, "t", "due", delay=0.001)
         self.client.hset(self.keys.finished, "1-1", "c5 0 w\nt\n\n1\nnull")
         self.client.rpush(self.keys.completed, "1-1")
@@ -252,7 +252,7 @@ async def test_a_key_of_the_wrong_type_stops_the_upkeep_of_its_queue_alone(
     bad, good = Keys(prefix, "a"), Good(app, client, prefix, "b")
     await good.prepare()
     await app.enqueue("a", "t", 1, delay=0.001)
-    client.hset(AppKeys(prefix).workers, "other", _entry("other", "a"))
+    client.hset(shared_keys(prefix).workers, "other", _entry("other", "a"))
     client.rpush(bad.completed, "1-1")
     client.delete(getattr(bad, key))
     client.set(getattr(bad, key), "wrong")
@@ -277,7 +277,7 @@ async def test_a_lost_worker_whose_jobs_cannot_be_taken_is_told_of_once_and_reco
     bad, good = Keys(prefix, "a"), Good(app, client, prefix, "b")
     await Good(app, client, prefix, "a").prepare()
     await good.prepare()
-    client.hset(AppKeys(prefix).workers, "lost", _entry("lost", "a", "b"))
+    client.hset(shared_keys(prefix).workers, "lost", _entry("lost", "a", "b"))
     client.delete(getattr(bad, key))
     client.set(getattr(bad, key), "wrong")
     reclaimer = Reclaimer(app.client.store, lambda: ["a", "b"])
@@ -346,7 +346,7 @@ async def test_whatever_lies_in_a_queue_its_neighbour_is_kept(
         await good.prepare()
         for key, kind in damaged.items():
             TYPES[kind](client, getattr(bad, key))
-        client.hset(AppKeys(prefix).workers, "x", _entry("x", "a", good.name))
+        client.hset(shared_keys(prefix).workers, "x", _entry("x", "a", good.name))
         duties = _duties(app, ["a", good.name])
         reclaimer = duties[1]
         try:

@@ -11,10 +11,9 @@ import pytest
 import redis
 
 from streamq import App, Job, WorkerInfo, WorkerNotFound, WorkerStopping
-from streamq.model.keys import AppKeys
 
 from ..commands import Call, run_all
-from ..rig import ON_ONE_SERVER, until, working
+from ..rig import ON_ONE_SERVER, shared_keys, until, working
 
 
 class Hold:
@@ -120,7 +119,7 @@ async def test_a_worker_that_is_asked_to_stop_ends_in_order_and_nothing_is_left_
         hold.open.set()
         await until(worker._stop.is_set)
     assert (await job.status()).result == 1, "what ran had the grace to end"
-    keys = AppKeys(prefix)
+    keys = shared_keys(prefix)
     assert not client.exists(keys.workers, keys.loads, keys.asks)
     with pytest.raises(WorkerNotFound):
         await app.worker("w1").quiet()
@@ -133,7 +132,7 @@ async def test_what_is_asked_is_heard_with_the_next_beat_when_the_bell_is_lost(
     Hold(app)
     async with working(app, name="w1"):
         await until(lambda: told(app, "working"))
-        client.hset(AppKeys(prefix).asks, "w1", "quiet")
+        client.hset(shared_keys(prefix).asks, "w1", "quiet")
         await until(lambda: told(app, "quiet"))
 
 
@@ -157,7 +156,7 @@ async def test_a_load_that_nobody_can_read_hides_no_worker(
     Hold(app)
     async with working(app, name="w1"):
         await until(lambda: told(app, "working"))
-        client.hset(AppKeys(prefix).loads, "w1", '{"busy": 3}')
+        client.hset(shared_keys(prefix).loads, "w1", '{"busy": 3}')
         (worker,) = await app.workers()
         assert worker.load is None or worker.load.state == "working", "unless it has beaten meanwhile"
 

@@ -22,7 +22,7 @@ FLOORS: dict[str, frozenset[str]] = {
     "duties": frozenset({"duties"}),
     "worker": frozenset({"worker"}),
     "app": frozenset({"app"}),
-    "around": frozenset({"testing", "doctor", "otel"}),
+    "around": frozenset({"testing", "doctor", "otel", "moving"}),
     "mains": frozenset({"cli", "runtime", "loading", "__main__"}),
 }  # fmt: skip
 """From the ground up, as `docs/explanation/architecture.md` tells of them. A name stands for a module, or for a package

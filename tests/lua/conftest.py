@@ -8,13 +8,13 @@ from streamq import App
 from streamq.model.keys import Keys
 from streamq.redis.links import Links
 
-from ..rig import app, client, make_app  # noqa: F401  # pytest finds them here
+from ..rig import app, client, make_app, queue_keys  # noqa: F401  # pytest finds them here
 
 
 @pytest.fixture
 def keys(prefix: str) -> Keys:
     """The keys of the queue ``q``."""
-    return Keys(prefix, "q")
+    return queue_keys(prefix, "q")
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from streamq.redis import scripts
 from streamq.redis.links import Links
 from streamq.redis.script_text import GATED, ScriptText, with_parts
 
-from ..rig import census
+from ..rig import census, shared_keys
 
 FILES = sorted((Path(scripts.__file__).parent / "lua").glob("*.lua"))
 OF_THE_SERVER = {"redis", "KEYS", "ARGV", "cjson", "string", "table", "math", "tonumber", "tostring", "type"} | {
@@ -61,7 +61,7 @@ def test_a_script_uses_no_name_that_is_not_defined_where_it_stands(file: Path) -
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_only_what_adds_jobs_or_reports_is_refused_by_a_full_server(file: Path) -> None:
     adds = {"enqueue", "admit", "requeue", "clone", "claim_request", "tick", "schedule_put", "schedule_claim"}
-    adds |= {"records_put", "records_count", "report", "tally", "slow"}
+    adds |= {"records_put", "records_count", "report", "tally", "slow", "migrate_land"}
     assert ("allow-oom" in file.read_text()) == (file.stem not in adds)
 
 
@@ -84,7 +84,7 @@ async def test_scripts_call_no_key_they_were_not_given(
     await app.client.store.delayed.promote(link, ["q"], 10)
     await app.client.store.recovery.audit(link, "q")
     assert {key.partition("}")[0] for key in client.scan_iter(f"{keys.ready.partition(':')[0]}*")} == {
-        keys.ready.partition("}")[0], f"{keys.ready.partition(':')[0]}:queues",
+        keys.ready.partition("}")[0], shared_keys(keys.ready.partition(":")[0]).queues.partition("}")[0],
     }  # fmt: skip
     assert (await jobs[0].status()).id == jobs[0].id
 

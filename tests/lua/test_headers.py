@@ -80,7 +80,7 @@ def _raw_client(server: Server) -> Any:
     """One connection for all examples, which answers with bytes."""
     if server.url not in _clients:
         _clients.clear()
-        _clients[server.url] = redis.Redis.from_url(server.url)
+        _clients[server.url] = server.client(decode_responses=False)
     return _clients[server.url]
 
 

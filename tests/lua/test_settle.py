@@ -16,6 +16,7 @@ from streamq.redis.signals import ended
 from streamq.store.outcomes import Settlement
 
 from ..engine.fetching import calls
+from ..servers import IS_CLUSTER
 
 RECORD = b"7 0 w\nt\n\n{}\n1"
 
@@ -33,7 +34,7 @@ def _done(entry: str, kind: str = COMPLETED) -> Settlement:
 def _heard(client: redis.Redis, channel: str) -> Callable[[], list[Any]]:
     """The signals on a channel from now on."""
     pubsub = client.pubsub()
-    pubsub.subscribe(channel)
+    (pubsub.ssubscribe if IS_CLUSTER else pubsub.subscribe)(channel)
     assert pubsub.get_message(timeout=5)
 
     def messages() -> list[Any]:

@@ -20,6 +20,7 @@ from .script_changes import change_cases
 from .script_gate import gate_cases
 from .script_keeping import keeping_cases
 from .script_keys import key_cases
+from .script_moving import moving_cases
 from .script_partitions import partition_cases
 from .script_records import record_cases
 from .script_reports import report_cases
@@ -125,6 +126,7 @@ def cases(rig: Rig) -> list[Case]:
         steering_cases,
         partition_cases,
         record_cases,
+        moving_cases,
         keeping_cases,
         report_cases,
         gate_cases,

@@ -18,7 +18,7 @@ from streamq.model.keys import GROUP, Keys
 from streamq.redis.links import Links
 from streamq.settings import Settings
 
-from ..rig import ON_ONE_SERVER, QUICK, census, until, working
+from ..rig import ON_ONE_SERVER, QUICK, census, shared_keys, until, working
 from ..servers import Server
 
 
@@ -159,7 +159,7 @@ async def test_a_removed_list_of_workers_is_written_anew_and_nobody_is_taken_for
     async with working(app, name="w1"):
         job = await hold.enqueue(1)
         await started.wait()
-        client.delete(keys.workers, f"{prefix}:workers")
+        client.delete(keys.workers, shared_keys(prefix).workers)
         await until(lambda: client.zscore(keys.workers, "w1"))
         await until(lambda: (client.zscore(keys.workers, "w1") or 0) >= 4)  # as long as a lease
         end.set()

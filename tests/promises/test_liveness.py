@@ -21,13 +21,13 @@ from streamq.duties.reclaimer import Reclaimer
 from streamq.duties.voucher import Voucher
 from streamq.liveness import host, recovery
 from streamq.liveness.identity import describe
-from streamq.model.keys import GROUP, AppKeys, Keys
+from streamq.model.keys import GROUP, Keys
 from streamq.redis.links import Links
 from streamq.worker.heartbeat import Heartbeat
 from streamq.worker.overdue import OverdueHandlers
 
 from ..processes import Fleet
-from ..rig import ON_ONE_SERVER, census, until
+from ..rig import ON_ONE_SERVER, census, shared_keys, until
 from ..servers import Server
 
 Producer = Callable[..., Awaitable[App]]
@@ -194,7 +194,7 @@ class Silent:
             "started_at": "2030-01-01T00:00:00Z", "lease": 0.8, "beat": 0.2, "stuck": 1.5,
             "host_id": host.host_id(), "process_start": host.started_at(process.pid),
         }  # fmt: skip
-        self.said, self.where = said, AppKeys(prefix).workers
+        self.said, self.where = said, shared_keys(prefix).workers
         self.introduce()
         client.zincrby(self.keys.workers, 7, "w1")
 
@@ -257,7 +257,7 @@ async def test_a_worker_looks_after_three_of_its_host_and_three_look_after_it(
             "name": name, "queues": ["q"], "started_at": "2030-01-01T00:00:00Z", "pid": os.getpid(),
             "host_id": host.host_id(), "process_start": host.own_start(),
         }  # fmt: skip
-        client.hset(AppKeys(prefix).workers, name, json.dumps(said))
+        client.hset(shared_keys(prefix).workers, name, json.dumps(said))
     looked_after: list[str] = []
     for name in names:
         voucher = Voucher(app.client.store, lambda: ["q"], own=name)
@@ -289,7 +289,7 @@ class Watched:
             "name": name, "host": "elsewhere", "pid": 1, "queues": ["q"], "concurrency": 1, "version": "0",
             "started_at": "2030-01-01T00:00:00Z", "client_id": client_id, "lease": 60.0,
         }  # fmt: skip
-        self.client.hset(AppKeys(self.prefix).workers, name, json.dumps(said))
+        self.client.hset(shared_keys(self.prefix).workers, name, json.dumps(said))
 
     async def connect(self, name: str) -> int:
         self.links.append(self.app.client.store.links(name))
@@ -322,7 +322,7 @@ async def test_a_worker_whose_connection_is_gone_is_lost_after_the_grace(watched
     await watched.register("w2", 0)  # it was killed as it introduced itself
     watched.reclaimer.wake()
     assert await watched.look_for(2 * recovery.GRACE) == 6, "those of the first, and three more"
-    assert not watched.client.exists(AppKeys(watched.prefix).workers)
+    assert not watched.client.exists(shared_keys(watched.prefix).workers)
 
 
 async def test_a_worker_that_has_reconnected_is_not_lost(watched: Watched) -> None:

@@ -67,7 +67,7 @@ class Unreliable(Proxy):
         self.met: list[str] = []
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        from_server, to_server = await asyncio.open_unix_connection(self._socket)
+        from_server, to_server = await self._to_server()
         try:
             while True:
                 data, count = await _flight(reader)

@@ -1,7 +1,7 @@
 #!lua
 -- New jobs of which more must be decided than enqueue.lua does: their lane, their unique key, the bounds of the queue and
 -- the pause of their task. A batch that comes again is answered, not added.
--- keys: lanes parked delayed moved unique windows steering held producer signals placing staying gate
+-- keys: lanes parked delayed moved unique windows steering held producer signals staying gate
 -- arguments:
 --   batch         its number
 --   remembered    ms the producer's record is kept
@@ -29,8 +29,8 @@ if answered then
   end
 end
 
-local placing = redis.call('GET', keys.placing)
-if placing and tonumber(placing) > tonumber(args.generation) then return redis.error_reply('STALE partitions') end
+local closed = redis.call('HGET', keys.staying, '')
+if closed and tonumber(closed) > tonumber(args.generation) then return redis.error_reply('STALE partitions') end
 if args.asks ~= '' then
   local here = 0
   for _, each in ipairs(cjson.decode(args.asks)) do

@@ -8,4 +8,4 @@ local left = 0
 for i = first.fields, #ARGV, 2 do
   if redis.call('HGET', keys.staying, ARGV[i]) == ARGV[i + 1] then left = left + redis.call('HDEL', keys.staying, ARGV[i]) end
 end
-return { left, redis.call('HLEN', keys.staying) }
+return { left, redis.call('HLEN', keys.staying) - redis.call('HEXISTS', keys.staying, '') }

@@ -44,6 +44,8 @@ if not is_one then
 end
 count('bounded', was_bounded, is_bounded()) -- while any is, an enqueue looks at the lines of its groups
 count('breakers', had_breaker, has_breaker()) -- while any is, outcomes are counted
+-- parts: publish
+redis.pcall(PUBLISH, keys.signals, 'steer\n\n') -- before a bell rings, or who hears it reads as before
 if not string.find(scope, '^group:') then
   -- While the queue or a task has a limit, also jobs without a group wait for the gate: workers read it alone, and
   -- producers ring.
@@ -63,8 +65,6 @@ if shared_before and shared_before ~= shared_of() then
   for _, each in ipairs({ 'shared:', 'costly:' }) do wake(each .. shared_before, '0') end
 end
 if limit.starts and limit.window then redis.call('PEXPIRE', keys.starts .. scope, limit.window + 1000) end -- of a longer one
--- parts: publish
-redis.pcall(PUBLISH, keys.signals, 'steer\n\n')
 -- parts: take_back
 take_back()
 return { code, told, wake(scope, '0') }

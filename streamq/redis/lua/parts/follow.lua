@@ -30,7 +30,7 @@ local function follow_one(id, record)
   if not follower or own(list, 'follows') then return end
   local read, error = pcall(cjson.decode, outcome)
   error = read and type(error) == 'table' and error or {}
-  local queue, number = string.match(keys.followers, '{([^#}]+)#?(%d*)}') -- as people know them
+  local queue, number = string.match(keys.followers, '{([^#}]+)#?(%d*)') -- as people know them
   local known = number == '' and id or id .. '.' .. number
   local failed = string.format('{"id":%s,"queue":%s,"task":%s,"error_type":%s,"error":%s,"payload":', cjson.encode(known),
     cjson.encode(queue), cjson.encode(task), cjson.encode(tostring(error.type or '')), cjson.encode(tostring(error.message or '')))

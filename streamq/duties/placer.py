@@ -14,7 +14,7 @@ EVERY: Final = 5.0
 """Seconds between two looks."""
 
 
-class Mover(Rounds):
+class Placer(Rounds):
     """Sees to the queues that ``queues()`` names; a queue is that of its first partition."""
 
     each = 0.0  # one look at what is told is for all of them
@@ -22,7 +22,9 @@ class Mover(Rounds):
     def __init__(
         self, store: Store, queues: Callable[[], Sequence[str]], *, links: Links | None = None
     ) -> None:
-        super().__init__("mover", store, queues, longest=EVERY, act="move the groups of", links=links)
+        super().__init__(
+            "placer", store, queues, longest=EVERY, act="find homes for the groups of", links=links
+        )
 
     async def see_to(self, queue: str) -> int:
         """Take the next step of a change, if one goes on."""

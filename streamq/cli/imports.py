@@ -1,0 +1,193 @@
+"""``streamq import``: jobs of another job system come here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import streamq
+from streamq.cli import Group
+from streamq.cli.options import DURATION, Command, Option, as_json, server
+from streamq.cli.outlet import Warnings, echo_json, progress, say
+from streamq.model.counted import counted
+from streamq.model.shown import as_given
+
+if TYPE_CHECKING:
+    from streamq.moving.bullmq import Names
+
+
+@click.group(name="import", cls=Group)
+def imports() -> None:
+    """Bring the jobs of another job system over.
+
+    \b
+    Example:
+      streamq import bullmq --from redis://localhost:6379/1 --dry-run
+    """
+
+
+class _Pair(click.ParamType):  # type: ignore[type-arg]  # it has none before click 8.4
+    """OLD=NEW."""
+
+    name = "pair"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        old, sign, new = str(value).rpartition("=")
+        if not sign or not old:
+            self.fail(f"{as_given(value)}: write OLD=NEW", param, ctx)
+        return old, new
+
+
+_PAIR = _Pair()
+
+
+def _naming(command: Command) -> Command:
+    """What names become."""
+    options = (
+        click.option("--task", cls=Option, type=_PAIR, multiple=True, metavar="OLD=NEW",
+                     help="The task for a name of jobs there. Default: the same name."),
+        click.option("--to", cls=Option, type=_PAIR, multiple=True, metavar="OLD=NEW",
+                     help="The queue for a queue there. Default: the same name."),
+        click.option("--field", cls=Option, type=_PAIR, multiple=True, metavar="OLD=NEW",
+                     help="The name of a field of the data: NEW[] makes it a list, nothing behind = leaves it out."),
+        click.option("--group", cls=Option, metavar="TEMPLATE",
+                     help="The group of each job, of fields as they are named here: '{workspace_id}:{contact_id}'."),
+        click.option("--priority", cls=Option, type=_PAIR, multiple=True, metavar="NUMBER=NAME",
+                     help="The priority of jobs whose number is up to this. Default: low for any, in their order."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@imports.command()
+@click.argument("queues", nargs=-1, metavar="[QUEUE]…")
+@click.option(
+    "--from",
+    "source",
+    cls=Option,
+    envvar="STREAMQ_IMPORT_BULLMQ_FROM",
+    required=True,
+    metavar="URL",
+    help="Address of the server of BullMQ.",
+)
+@click.option("--prefix", cls=Option, default="bull", show_default=True, help="How the keys of BullMQ begin.")
+@_naming
+@click.option(
+    "--app",
+    cls=Option,
+    metavar="MODULE:ATTRIBUTE",
+    help="The app with the tasks: they check the payloads.",
+)
+@click.option(
+    "--take", cls=Option, is_flag=True, help="Take the jobs out of BullMQ, also while its workers run."
+)
+@click.option(
+    "--remember", cls=Option, type=DURATION, default="30d", show_default=True, metavar="DURATION",
+    help="How long a job that has come is known, so that it does not come again.",
+)  # fmt: skip
+@click.option(
+    "--dry-run", cls=Option, is_flag=True, help="Only tell what would come, and what would not and why."
+)
+@server
+@as_json
+def bullmq(
+    queues: tuple[str, ...], source: str, prefix: str, app: str | None, take: bool, remember: float, dry_run: bool,
+    as_json: bool, **options: Any,
+) -> None:  # fmt: skip
+    """Bring the waiting, prioritized and delayed jobs of BullMQ over. Again, it brings what has not come yet.
+
+    \b
+    Examples:
+      streamq import bullmq --from redis://localhost:6379 --dry-run
+      streamq import bullmq --from redis://localhost:6379 --take send-sms-queue --field phoneNumber=to
+    """
+    names = {name: options.pop(name) for name in ("task", "to", "field", "group", "priority")}
+
+    async def main() -> list[dict[str, Any]]:
+        async with _app(app, options) as here, streamq.App(streamq.Settings.load(redis_url=source)) as there:
+            from streamq.moving.importing import Import  # noqa: PLC0415  # --help need not pay for it
+            from streamq.store.bullmq import BullMQ  # noqa: PLC0415  # as above
+
+            bull = BullMQ(there.client.store, prefix)
+            found = []
+            for queue in await _chosen(bull, queues):
+                with progress(0 if as_json or dry_run else sum((await bull.counts(queue)).values())) as bar:
+                    done = 0
+
+                    def told(count: int, bar: Any = bar) -> None:
+                        nonlocal done
+                        done += count
+                        bar(done)
+
+                    work = Import(bull, here, _names(**names), takes=take, remembered=remember, told=told)
+                    found.append((await (work.look(queue) if dry_run else work.run(queue))).asdict())
+            return found
+
+    logging.basicConfig(handlers=[Warnings(logging.WARNING)])
+    _tell(streamq.run(main()), dry_run=dry_run, as_json=as_json)
+
+
+def _app(path: str | None, options: dict[str, Any]) -> streamq.App:
+    """The app that is named, or one without tasks, on the server that the options name."""
+    if path is None:
+        return streamq.App(streamq.Settings.load(**options))
+    from streamq.loading import load_app  # noqa: PLC0415  # --help need not pay for it
+
+    app = load_app(path)
+    app.configure(streamq.Settings, options)
+    return app
+
+
+async def _chosen(bull: Any, queues: Sequence[str]) -> Sequence[str]:
+    """The queues that are named, or all. Raises ``QueueNotFound``."""
+    from streamq.cli.ending import QueueNotFound  # noqa: PLC0415  # as above
+    from streamq.cli.options import nearest  # noqa: PLC0415
+
+    there = await bull.queues()
+    for name in queues:
+        if name not in there:
+            raise QueueNotFound(f"BullMQ has no queue {name!r}{nearest(name, {*there})}")
+    return queues or there
+
+
+def _names(
+    task: Sequence[tuple[str, str]], to: Sequence[tuple[str, str]], field: Sequence[tuple[str, str]],
+    group: str | None, priority: Sequence[tuple[str, str]],
+) -> Names:  # fmt: skip
+    from streamq.moving.bullmq import Names  # noqa: PLC0415  # as above
+
+    known = streamq.OPTIONS["priority"].choices
+    for number, name in priority:
+        if not number.isdigit() or name not in known:
+            raise streamq.UsageError(
+                f"--priority {number}={name}: write a number and one of {', '.join(known)}"
+            )
+    priorities = {int(number): name for number, name in priority}
+    return Names(dict(task), dict(to), dict(field), priorities, group)
+
+
+def _tell(found: list[dict[str, Any]], *, dry_run: bool, as_json: bool) -> None:
+    if as_json:
+        echo_json({"queues": found})
+        return
+    does = "would come" if dry_run else "came"
+    for row in found:
+        there = ", ".join(f"{count:,} {state}" for state, count in row["there"].items() if count) or "no job"
+        say(f"{row['queue']}: {there}")
+        known = f", {row['known']:,} had come before" if row["known"] else ""
+        say(f"  {counted(row['come'], 'job')} {does} to {row['to']}{known}")
+        for task, count in row["tasks"].items():
+            say(f"  {count:>8,}  of task {task}")
+        for each in row["stay"]:
+            example = f" (as {each['example']})" if each["example"] else ""
+            say(f"  {each['jobs']:>8,}  stay: {each['reason']}{example}")
+        for each in row["schedulers"]:
+            say(f"  scheduler {each['name']}: {each['make']}")

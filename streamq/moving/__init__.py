@@ -1,0 +1,1 @@
+"""Queues that move: from one server to another, and from another job system to here."""

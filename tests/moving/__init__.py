@@ -1,0 +1,1 @@
+"""Queues that move: to another server, and from another job system."""

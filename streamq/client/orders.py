@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from streamq.errors import NotDurable, OutcomeUnknown, OutOfMemory, StreamqError
+from streamq.errors import NotDurable, OutcomeUnknown, OutOfMemory, StreamqError, UsageError
 from streamq.model.envelope import New
 from streamq.model.headers import parse_headers
 from streamq.redis.answers import concerns_all
@@ -92,6 +92,15 @@ class Departure:
         self.flight: Flight | None = None
         """Sent, and not answered yet; ``None`` when it must wait for its turn to connect."""
         self.answers: list[Answer] | None = None
+
+    def unsent(self, answers: Sequence[Answer]) -> list[Order]:
+        """Those of which one cannot be written, so that nothing was sent to their server: each is to fly alone. None
+        where it is one alone."""
+        loads = [
+            load for load, answer in zip(self.loads, answers, strict=True) if isinstance(answer, UsageError)
+        ]
+        orders = [order for load in loads for order in load.orders]
+        return orders if len(orders) > 1 else []
 
 
 def slices(jobs: Iterable[New]) -> Iterator[list[New]]:

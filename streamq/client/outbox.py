@@ -61,8 +61,6 @@ MEMORY: Final = PRODUCER_MEMORY_MS / 1000 - 60.0
 """Seconds in which a batch may be repeated: the server forgets it soon after, and would add it again."""
 PAUSES: Final = (0.05, 1.0)
 """Seconds before a batch is sent again, at first and at most."""
-SHORTEST: Final = 0.1
-"""Seconds that a server has for its answer at least, also when the time is nearly over."""
 PARTING: Final = 1.0
 """Seconds that closing may take to make the server forget batches that nobody repeats."""
 
@@ -241,19 +239,11 @@ class _Carrier:
         if departure.flight is not None:
             answers = await self._heard(departure.flight.answers(), len(departure.loads))
         departure.flight = None  # what was not taken is repeated before any other begins
-        answers = await self._persist(departure.batches, answers, departure.loads[0].since)
-        unsent = [
-            order
-            for load, answer in zip(departure.loads, answers, strict=True)
-            if isinstance(answer, UsageError)
-            for order in load.orders
-        ]
-        # where one of several cannot be written, nothing was sent to its server
-        each_alone = len(unsent) > 1
-        for order in unsent if each_alone else ():
+        answers = await self._persist(departure, answers)
+        for order in (unsent := departure.unsent(answers)):
             await self._land(self._begin([order], departure.slot))
         for load, found in zip(departure.loads, answers, strict=True):
-            if each_alone and isinstance(found, UsageError):
+            if unsent and isinstance(found, UsageError):
                 continue
             answer = await self._store.migrations.explained(load.batch.producer.queue, found)
             if isinstance(answer, QueueFull):
@@ -278,29 +268,25 @@ class _Carrier:
         jobs = orders[0].jobs if len(orders) == 1 else [job for order in orders for job in order.jobs]
         return Load(Batch(producer, next(self._numbers), jobs), orders, monotonic())
 
-    async def _persist(
-        self, batches: Sequence[Batch], first: list[Answer] | None, since: float
-    ) -> list[Answer]:
+    async def _persist(self, departure: Departure, first: list[Answer] | None) -> list[Answer]:
         """Send batches until each is answered, for ``enqueue_timeout`` seconds at most; ``first`` are answers so far.
 
         What never left is the caller's, who may know better than to wait. What may have arrived is sent again, and so
-        is what a server refused that has just ceased to be the primary. What was asked for ``since`` and is not
-        confirmed in its time is not asked for again.
+        is what a server refused that has just ceased to be the primary. What nobody confirms in time is not repeated.
         """
-        answers = first or await self._attempt(self._links, batches)
+        answers = first or await self._attempt(self._links, departure.batches)
         if len(answers) == 1 and isinstance(answers[0], list):
             return answers
         unknown = {at for at, answer in enumerate(answers) if is_silence(answer)}
         open_ = [at for at, answer in enumerate(answers) if at in unknown or self._meets_fail_over(answer)]
-        timeout = self._store.settings.enqueue_timeout
-        pause, deadline = PAUSES[0], (since if self._durability != "memory" else monotonic()) + timeout
-        if all(isinstance(answers[at], Redirected) for at in open_):
-            pause = 0.0  # who has them is known by now
+        since = monotonic() if self._durability == "memory" else departure.loads[0].since
+        found = all(isinstance(answers[at], Redirected) for at in open_)  # who has them is known by now
+        pause, deadline = 0.0 if found else PAUSES[0], since + self._store.settings.enqueue_timeout
         while open_ and monotonic() + pause <= deadline:
             await asyncio.sleep(pause)
             pause = min(max(2 * pause, PAUSES[0]), PAUSES[1])
-            left = max(SHORTEST, deadline - monotonic())
-            again = await self._attempt(self._links, [batches[at] for at in open_], left)
+            tried, left = [departure.batches[at] for at in open_], max(0.1, deadline - monotonic())
+            again = await self._attempt(self._links, tried, left)
             for at, answer in zip(open_, again, strict=True):
                 answers[at] = as_unknown(answer) if at in unknown else answer
             unknown.update(at for at in open_ if is_silence(answers[at]))
@@ -312,12 +298,10 @@ class _Carrier:
         will take it. Where there is one address only, there is no other to look at."""
         return isinstance(answer, Demoted) and self._server.several
 
-    async def _attempt(
-        self, links: Links, batches: Sequence[Batch], within: float | None = None
-    ) -> list[Answer]:
-        sending = self._store.producers.submit_each(links, batches, self._durability, within)
+    async def _attempt(self, links: Links, batches: Sequence[Batch], within: float = 0.0) -> list[Answer]:
         try:
-            async with asyncio.timeout(within and within + ANSWER):  # the search for a server may take longer
+            async with asyncio.timeout(within + ANSWER if within else None):  # a search may take longer
+                sending = self._store.producers.submit_each(links, batches, self._durability, within or None)
                 return await self._heard(sending, len(batches))
         except TimeoutError:
             return [OutcomeUnknown("no server has answered in time; the jobs may be enqueued")] * len(batches)

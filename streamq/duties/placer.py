@@ -17,6 +17,8 @@ EVERY: Final = 5.0
 class Placer(Rounds):
     """Sees to the queues that ``queues()`` names; a queue is that of its first partition."""
 
+    each = 0.0  # one look at what is told is for all of them
+
     def __init__(
         self, store: Store, queues: Callable[[], Sequence[str]], *, links: Links | None = None
     ) -> None:

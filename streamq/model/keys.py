@@ -352,10 +352,7 @@ class AppKeys:
     queues = Key("set", "names of all queues", "until an operator removes one")
     workers = Key("hash", "worker → what it says of itself (JSON)", "until the worker stops or is forgotten")
     loads = Key("hash", "worker → what it does now (JSON)", "as its entry in `workers`")
-    beats = Key(
-        "zset", "worker by how often it has told what it does; a fraction counts beats by others on its behalf",
-        "as its entry in `workers`",
-    )  # fmt: skip
+    beats = Key("zset", "worker by how often it has told what it does", "as its entry in `workers`")
     asks = Key("hash", "worker → what an operator asks of it: quiet or stop", "as its entry in `workers`")
     tasks = Key(
         "hash", "task and queue → what workers say of it: the JSON Schema of its payload, its options (JSON)",

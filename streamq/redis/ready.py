@@ -67,7 +67,7 @@ async def _wait_ready(server: Server, timeout: float) -> None:
 
 async def _insisted(ask: Callable[[], Awaitable[object]], timeout: float) -> None:
     """Ask until there is an answer. Raises the last ``Unavailable``, and ``Rejected`` at once."""
-    pauses, deadline = _pauses(), asyncio.get_running_loop().time() + timeout
+    pauses, deadline, met = _pauses(), asyncio.get_running_loop().time() + timeout, ""
     while True:
         try:
             async with asyncio.timeout_at(deadline):
@@ -76,9 +76,9 @@ async def _insisted(ask: Callable[[], Awaitable[object]], timeout: float) -> Non
         except Rejected:
             raise
         except (Unavailable, TimeoutError) as error:
-            pause = next(pauses)
+            pause, met = next(pauses), str(error) or met
             if asyncio.get_running_loop().time() + pause > deadline:
                 raise Unavailable(
-                    f"no server was ready within {timeout:g} s: {str(error) or 'timed out'}"
+                    f"no server was ready within {timeout:g} s: {met or 'timed out'}"
                 ) from error
         await asyncio.sleep(pause)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 from streamq.model.clock import ServerClock
 from streamq.model.keys import AppKeys, Keys
@@ -48,6 +49,11 @@ class Access:
     def common(self) -> Links:
         """Those of this process for whoever asks briefly and often: one to each server."""
         return self.links(shared=True)
+
+    async def ask_home(self, *command: Any) -> Any:
+        """A brief question to the server of what all queues share, over a connection that is there."""
+        link = self.common.home
+        return await (link.call(*command) if link.connected else self.pool.call_home(*command))
 
     def reading_links(self, worker: str) -> Links:
         """Those over which a worker reads jobs: its own where a read blocks, which it does on one server only."""

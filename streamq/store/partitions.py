@@ -56,7 +56,7 @@ class PartitionStore:
         if monotonic() - self._read_at < fresh:
             return
         began = monotonic()
-        rows = pairs(await self._access.pool.call_home("HGETALL", self._access.shared.partitions))
+        rows = pairs(await self._access.ask_home("HGETALL", self._access.shared.partitions))
         found = {name.decode("utf-8", "replace"): read(text) for name, text in rows.items()}
         self._access.partitions.clear()
         self._access.partitions.update({name: its for name, its in found.items() if not its.is_whole})
@@ -75,7 +75,7 @@ class PartitionStore:
         """The same, with those beyond in which a producer that was late has put anything."""
         queues = list(queues)
         names = await self.of_each(queues)
-        members = await self._access.pool.call_home("SMEMBERS", self._access.shared.queues)
+        members = await self._access.ask_home("SMEMBERS", self._access.shared.queues)
         listed = [member.decode("utf-8", "replace") for member in members]
         late = {name for name in listed if is_partition(name) and queue_of(name) in queues}
         return [*names, *sorted(late.difference(names))]

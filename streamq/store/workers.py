@@ -271,15 +271,17 @@ class Workers:
         One is known by its name too: a restarted server gives the same numbers to other clients. Raises ``Rejected``
         without the right to ask.
         """
-        said = {info.name: self._client_at(server, info) for info in workers}
-        said = {name: number for name, number in said.items() if number}
-        if not said:
+        numbers = self._numbers(server, workers)
+        if not numbers:
             return set()
-        alive = _names_by_id(await links.to(server).call("CLIENT", "LIST", "ID", *said.values()))
-        return {name for name, number in said.items() if alive.get(number) != name}
+        alive = _names_by_id(await links.to(server).call("CLIENT", "LIST", "ID", *numbers.values()))
+        return {name for name, number in numbers.items() if alive.get(number) != name}
 
-    def _client_at(self, server: Server, info: WorkerInfo) -> int:
-        return info.client_at(server.names[0], home=server is self._access.servers.home)
+    def _numbers(self, server: Server, workers: Sequence[WorkerInfo]) -> dict[str, int]:
+        """By name, the client ids that these workers have at a server, without those that do not say."""
+        is_home = server is self._access.servers.home
+        said = {info.name: info.client_at(server.names[0], home=is_home) for info in workers}
+        return {name: number for name, number in said.items() if number}
 
     async def told_and_lost(
         self, links: Links, queue: str, workers: Sequence[WorkerInfo]
@@ -288,16 +290,23 @@ class Workers:
         more: none without the right to ask."""
         if not workers:
             return [], frozenset()
-        names = [worker.name for worker in workers]
-        (loads,) = in_place(
-            await links.home.batch(("HMGET", self._access.shared.loads, *names)), all_asked=True
-        )
+        link = links.to(self._access.servers.of(queue))
+        numbers = self._numbers(link.server, workers)
+        asked = ("HMGET", self._access.shared.loads, *[worker.name for worker in workers])
+        listing = [("CLIENT", "LIST", "ID", *numbers.values())] if numbers else []
+        if link is links.home or not listing:  # one round trip, or two at once
+            replies = await links.home.batch(asked, *listing)
+        else:
+            own, others = await asyncio.gather(links.home.batch(asked), link.batch(*listing))
+            replies = [*own, *others]
+        loads, *listed = in_place(replies, all_asked=True)
         if not isinstance(loads, StreamqError):
             workers = [replace(worker, load=_load(raw)) for worker, raw in zip(workers, loads, strict=True)]
-        try:
-            return list(workers), frozenset(await self.gone(links, self._access.servers.of(queue), workers))
-        except Rejected:
+        if not listed or isinstance(listed[0], StreamqError):
             return list(workers), frozenset()
+        alive = _names_by_id(listed[0])
+        lost = frozenset(name for name, number in numbers.items() if alive.get(number) != name)
+        return list(workers), lost
 
     async def client_names(self, links: Links, server: Server | None = None) -> set[str]:
         """The names of all clients of a server, or of each: a worker's connections have its name. Raises ``Rejected``

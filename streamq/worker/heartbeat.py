@@ -114,6 +114,7 @@ class Heartbeat:
     def describe(self, info: WorkerInfo) -> None:
         """The worker has another description from the next beat on, as it serves more."""
         self._info, self._visits = info, Visits(info.queues, self._busy)
+        self._is_told_at_home = False  # so it beats everywhere
 
     def _seat_lasts(self) -> float | None:
         """How long the seats last that it renews with its beats, where these queues are too many for the duty."""

@@ -212,11 +212,9 @@ class Reads:
         if self._sources:
             return monotonic() >= self._look_due
         # with a slot for each lane a blocking read never brings too many; else a look that found something is
-        # followed by another, as there may be more, and one that found nothing holds good for a while, as does a
-        # read that waited in vain until its end
-        if self._was_quiet or slots >= len(self._lanes_of(self._queues)):
-            return False
-        return self._found or monotonic() >= self._look_due
+        # followed by another, as there may be more, and one that found nothing, or a read in vain, holds good a while
+        due = not self._was_quiet and (self._found or monotonic() >= self._look_due)
+        return due and slots < len(self._lanes_of(self._queues))
 
     async def _look(self) -> None:
         began = monotonic()
@@ -237,8 +235,7 @@ class Reads:
                 self._sources.learn((queue, GATE), UNKNOWN)
         if told.refused:
             await self._refused(told.refused)
-        now = monotonic()
-        self._look_due = now + max(LOOK[0], LOOK[1] * (now - began))
+        self._look_due = (now := monotonic()) + max(LOOK[0], LOOK[1] * (now - began))
 
     async def _read(self, shares: Mapping[QueueLane, int]) -> int:
         """One read of each lane, all in one round trip. Returns how many jobs came."""
@@ -311,9 +308,8 @@ class Reads:
         patience = min(self._patience(queues), UNHEARD_MS if limited else BLOCK_MS)
         began = monotonic()
         found = await self._reader.wait([*sources, *self._bells_of(queues)], count, patience if block else 0)
-        vain = not (found.entries or found.refused)
         waited = 1020 * (monotonic() - began) >= patience if block else self._was_quiet
-        self._was_quiet = vain and waited
+        self._was_quiet = waited and not (found.entries or found.refused)
         for queue in limited:
             self._sources.learn((queue, GATE), UNKNOWN)
         await self._let_promote()

@@ -6,12 +6,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from streamq.duties.duty import Wakeable
+from streamq.model.pace import is_many
 from streamq.store.store import Store
 
 LOOK: Final = 2.0
 """Seconds between two looks: so late is a worker at jobs of a partition that is new."""
 LATE: Final = 15
 """One look of so many is for partitions that nobody should use any more."""
+LOOK_AT_MANY: Final = 10.0
+"""The same of a worker with many queues."""
 
 
 class Served(Wakeable):
@@ -44,5 +47,5 @@ class Served(Wakeable):
         return len(new)
 
     async def rest(self) -> None:
-        """A moment."""
-        await self._pause(LOOK)
+        """A moment; longer where there are many queues, of which most have but one."""
+        await self._pause(LOOK if not is_many(len(self.names)) else LOOK_AT_MANY)

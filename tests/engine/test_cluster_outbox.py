@@ -32,7 +32,7 @@ async def test_a_job_that_cannot_be_written_hurts_none_of_other_nodes_in_its_fli
             queues = "abcdef"
             away = next(q for q in queues if cluster.owner(f"{{{q}}}") is not cluster.owner("{a}"))
             store = app.client.store
-            carrier = _Carrier(store, store.servers.of("a"), "memory")
+            carrier = _Carrier(store, store.servers.of("a"), "memory", None)
 
             def put(queue: str, payload: Any) -> Any:
                 return carrier.put(Order((queue, False, False), [New("t", payload)], 10))

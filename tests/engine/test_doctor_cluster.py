@@ -46,8 +46,8 @@ async def examined(url: str, **settings: object) -> dict[str, list[Finding]]:
 async def part_lost(cluster: Cluster) -> int:
     """A node of a cluster is gone for good. Returns how many slots the others serve."""
     cluster.nodes[0].kill()
-    await until(lambda: int(cluster.nodes[1].info()["cluster_slots_ok"]) < 16384, 20)
-    await until(lambda: int(cluster.nodes[2].info()["cluster_slots_ok"]) < 16384, 20)
+    await until(lambda: int(cluster.nodes[1].info()["cluster_slots_ok"]) < 16384, 40)
+    await until(lambda: int(cluster.nodes[2].info()["cluster_slots_ok"]) < 16384, 40)
     return int(cluster.nodes[1].info()["cluster_slots_ok"])
 
 
@@ -55,7 +55,7 @@ async def refuses_all(cluster: Cluster) -> None:
     """The others serve nothing any more."""
     for node in cluster.nodes[1:]:
         node.ask("CONFIG", "SET", "cluster-require-full-coverage", "yes")
-    await until(lambda: all(node.info()["cluster_state"] == "fail" for node in cluster.nodes[1:]))
+    await until(lambda: all(node.info()["cluster_state"] == "fail" for node in cluster.nodes[1:]), 40)
 
 
 @ON_ONE_SERVER

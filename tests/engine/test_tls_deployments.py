@@ -139,7 +139,7 @@ async def test_a_certificate_of_another_authority_is_told_in_one_clear_sentence(
         with pytest.raises(Unavailable, match=UNTRUSTED):
             await app.enqueue("q", "t", 1)
         with pytest.raises(Unavailable, match=UNTRUSTED):
-            await app.wait_ready(1)
+            await app.wait_ready(5)
         thread = ThreadLink(app.client.store.servers.home, "thread")
         with pytest.raises(Unavailable, match=UNTRUSTED):
             await asyncio.to_thread(thread.connect)

@@ -352,7 +352,10 @@ async def test_whatever_lies_in_a_queue_its_neighbour_is_kept(
         try:
             for duty in duties:
                 await duty.once()
-            reclaimer.watch._missing = dict.fromkeys(("lost", "x"), -1e9)  # as after the grace
+            home = app.client.store.servers.home
+            reclaimer.watch._missing = dict.fromkeys(
+                [(home, "lost"), (home, "x")], -1e9
+            )  # as after the grace
             await reclaimer.once()
         finally:
             for duty in duties:

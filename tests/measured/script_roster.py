@@ -132,7 +132,7 @@ async def _asked(bench: Bench, _: Any) -> None:
 
 
 async def _rights_asked(bench: Bench, _: Any) -> None:
-    await bench.store.server.missing_rights()
+    await bench.store.server.missing_rights(bench.store.servers.home)
 
 
 async def _joined(bench: Bench, _: Any) -> None:

@@ -1,5 +1,5 @@
-"""One queue with partitions on a cluster, and a slot that is moved in the midst of its work: none of its jobs is lost or
-repeated, groups keep their order, and a unique key has one job at a time."""
+"""One queue with partitions on a cluster, and a slot that is moved in the midst of its work: none of its jobs is lost
+or repeated, groups keep their order, and a unique key has one job at a time."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def cluster(server_kind: str) -> Iterator[Cluster]:
 
 
 class Ledger:
-    """Producers of jobs in groups, of jobs with unique keys and of plain ones, and what was done of them in which order."""
+    """Producers of jobs in groups, of jobs with unique keys and of plain ones, and what was done in which order."""
 
     def __init__(self, url: str) -> None:
         settings = {**QUICK, "enqueue_timeout": 15.0}

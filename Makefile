@@ -45,7 +45,7 @@ cluster: $(VENV)/.installed-dev ## the suite against a cluster, and whether all 
 floods: $(VENV)/.installed-dev ## a million kinds of errors, tasks and acts, and a hundred kills: 15 minutes (ARGS chooses)
 	@STREAMQ_TEST_FLOOD=1000000 STREAMQ_TEST_KILLS=100 $(BIN)/python -m pytest -q --timeout=1800 tests/floods $(ARGS)
 
-moves: $(VENV)/.installed-dev ## twenty runs of a queue with partitions, in each of which a slot of a cluster is moved: 2 minutes
+moves: $(VENV)/.installed-dev ## twenty runs of a queue with partitions, in each of which a slot of a cluster is moved: a minute
 	@STREAMQ_TEST_MOVES=20 $(BIN)/python -m pytest -q -s --timeout=900 tests/floods/test_partitions.py $(ARGS)
 
 kills: $(VENV)/.installed-dev ## 200 kills of workers, schedulers and the server while groups are at their limits: 2 minutes

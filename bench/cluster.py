@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import shutil
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from streamq import slot_of_partition
@@ -25,6 +27,10 @@ SLOTS: Final = 16_384
 PROGRAMS: Final = "redis-server", "valkey-server"
 PRIMARIES: Final = 3
 """Nodes of a cluster, by default: a cluster has no fewer."""
+
+
+REST: Final = 1.0
+"""Seconds for which the nodes are looked at while there is nothing to do."""
 
 
 class NoProgram(Gone):
@@ -62,9 +68,24 @@ class Cluster(Server):
         """CPU seconds that each has used."""
         return [await node.cpu() for node in self.nodes]
 
+    async def at_rest(self) -> list[float]:
+        """Of a core, what each uses while there is nothing to do: nodes look after each other."""
+        before = await self.cpu_of_each()
+        await asyncio.sleep(REST)
+        return [(after - used) / REST for used, after in zip(before, await self.cpu_of_each(), strict=True)]
+
     async def commands(self) -> int:
         """Commands that all have run, those inside scripts included."""
         return sum([await node.commands() for node in self.nodes])
+
+    async def calls(self, command: str) -> int:
+        """How often a command was called on all."""
+        return sum([await node.calls(command) for node in self.nodes])
+
+    @property
+    def clients(self) -> list[Redis]:
+        """One of each node."""
+        return [node.client for node in self.nodes]
 
     async def memory(self) -> int:
         """Bytes that all have allocated."""

@@ -93,6 +93,15 @@ class Server:
         """Commands it has run, those inside scripts included."""
         return int((await self.info("stats"))["total_commands_processed"])
 
+    async def calls(self, command: str) -> int:
+        """How often a command was called, also inside scripts."""
+        return int((await self.info("commandstats")).get(f"cmdstat_{command}", {}).get("calls", 0))
+
+    @property
+    def clients(self) -> list[Redis]:
+        """One of each node."""
+        return [self.client]
+
     async def memory(self) -> int:
         """Bytes it has allocated, but for clients, whose buffers come and go, and scripts, which it has but once."""
         pipeline = self.client.pipeline()  # a transaction: both at the same moment

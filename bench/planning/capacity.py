@@ -58,7 +58,7 @@ def _reach(known: Coefficients, wanted: Wishes, processes: int, concurrency: int
             found = plan_of(known, replace(wanted, rate=rate, concurrency=concurrency, spare=0))
         except ValueError:
             return False
-        return found.reachable and found.partitions == 1 and found.processes <= processes
+        return found.reachable and found.nodes <= (wanted.nodes or 1) and found.processes <= processes
 
     low, high = wanted.rate / _WIDEST, wanted.rate * _WIDEST
     for _ in range(_STEPS):

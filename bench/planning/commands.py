@@ -39,12 +39,14 @@ def _wishes(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--quick", is_flag=True, help="Measure in a third of the time, and less exactly.")
 @click.option("--save", type=FILE, help="Write the coefficients that were measured to a file.")
 @click.option("--coefficients", type=FILE, help="Read them from a file.  [default: measured here]")
-@click.option("--check", is_flag=True, help="Predict and measure ten other configurations; exit 1 when off.")
+@click.option(
+    "--check", is_flag=True, help="Predict and measure twelve other configurations; exit 1 when off."
+)
 @click.option("--json", is_flag=True, help="For programs.")
 def plan(
     *, quick: bool, save: Path | None, coefficients: Path | None, check: bool, json: bool, **options: Any
 ) -> None:
-    """Say what a load takes: workers, slots, Redis CPU, memory, connections, and how far each is from its limit.
+    """Say what a load takes: workers, slots, nodes and partitions, Redis CPU, memory, connections; how near the limits.
 
     Exit 1 when something is past its limit, or when --check finds the predictions off.
 
@@ -105,7 +107,9 @@ async def _check(rig: Rig, known: Coefficients, json: bool) -> bool:
         from .show import show_check
 
         show_check(compared)
-        click.echo(f"{good} of {len(compared)} are within 20 % for rate and memory; 9 of 10 must be")
+        click.echo(
+            f"{good} of {len(compared)} are within 20 % for rate and memory, on clusters for CPU; 9 of 10 must be"
+        )
     return passed(compared)
 
 

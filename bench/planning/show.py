@@ -71,9 +71,22 @@ def _needs(wishes: Wishes, found: Plan) -> dict[str, tuple[str]]:
         "worker CPU": (f"{found.worker_cpu:.2f} cores",),
         "Redis CPU": (f"{found.redis_cpu:.2f} cores; a server has one",),
         "Redis memory": (shown_bytes(sum(found.memory.values())),),
-        "partitions": (f"{found.partitions}",),
+        "nodes": (_nodes(found),),
+        "partitions": (f"{found.partitions}{_spread(found)}",),
         "connections": (f"{found.connections:,}",),
     }
+
+
+def _nodes(found: Plan) -> str:
+    return "1 server" if found.nodes == 1 else f"{found.nodes:,}, the primaries of a cluster"
+
+
+def _spread(found: Plan) -> str:
+    """How evenly, where there is more than one node."""
+    if found.nodes == 1:
+        return ""
+    most = round(found.fullest * found.partitions / found.nodes)
+    return f" of the queue, {most} on the fullest node, {found.fullest - 1:.0%} more than the average"
 
 
 def _bar(gauge: Gauge) -> Bar:
@@ -119,18 +132,41 @@ def _coefficients(known: Coefficients) -> Iterator[str]:
 
 
 def show_check(compared: Sequence[Compared]) -> None:
-    """Print what was predicted and measured, and by how much they differ."""
+    """Print what was predicted and measured, and by how much they differ: on one server, and on clusters."""
     three = [column for name in ("rate", "stored", "records") for column in (f">{name}", ">measured", "")]
-    shown = table(">payload", ">handler", ">slots", ">delayed", ">kept", *three, "")
-    for one in compared:
-        c = one.configuration
-        size = f"{c.least} B" if c.least == c.most else f"{c.least}..{c.most}"
-        run = (size, f"{c.ms:g} ms", f"{c.processes} x {c.slots}", f"{c.delayed:.0%}", f"{c.keep:.0%}")
-        shown.add_row(*run, *_pairs(one), "" if one.good else "OFF")
-    console().print(shown)
+    out, alone = console(), [one for one in compared if one.configuration.nodes == 1]
+    if alone:
+        shown = table(">payload", ">handler", ">slots", ">delayed", ">kept", *three, "")
+        for one in alone:
+            kept = f"{one.configuration.keep:.0%}"
+            shown.add_row(*_ran(one), kept, *_pairs(one), "" if one.good else "OFF")
+        out.print(shown)
+    if clusters := [one for one in compared if one.configuration.nodes > 1]:
+        shown = table(
+            ">payload", ">handler", ">slots", ">delayed", ">nodes", ">partitions", ">CPU of the busiest", ">measured",
+            "", "",
+        )  # fmt: skip
+        for one in clusters:
+            c = one.configuration
+            where = (f"{c.nodes}", f"{c.partitions}")
+            shown.add_row(*_ran(one), *where, *_pairs(one), "" if one.good else "OFF")
+        out.print(shown)
+
+
+def _ran(one: Compared) -> tuple[str, ...]:
+    c = one.configuration
+    size = f"{c.least} B" if c.least == c.most else f"{c.least}..{c.most}"
+    return size, f"{c.ms:g} ms", f"{c.processes} x {c.slots}", f"{c.delayed:.0%}"
+
+
+MEASURES: Final[dict[str, Callable[[float], str]]] = {
+    "rate": "{:,.0f}".format, "cpu": lambda seconds: f"{seconds * 1e6:.2f} µs",
+}  # fmt: skip
+"""How what was compared is shown; the others are bytes."""
 
 
 def _pairs(one: Compared) -> Iterator[str]:
     for name, pair in one.pairs.items():
-        yield from (f"{number:,.0f}" if name == "rate" else f"{number / 1e6:.1f} MB" for number in pair)
+        shown = MEASURES.get(name, lambda size: f"{size / 1e6:.1f} MB")
+        yield from map(shown, pair)
         yield f"{pair[0] / pair[1] - 1:+.0%}"

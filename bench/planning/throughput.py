@@ -7,6 +7,7 @@ from typing import Final
 
 from .coefficients import Coefficients
 from .queueing import closed_rate
+from .spreading import parts_of_batch
 
 READ: Final = 500
 """Jobs that a worker reads at once, at most."""
@@ -21,6 +22,8 @@ class Load:
     computes: float = 0.0
     delayed: float = 0.0
     """The share (0 to 1) of jobs that were delayed."""
+    partitions: int = 1
+    """Of the queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,9 @@ def demand(known: Coefficients, load: Load, rate: float, slots: int, *, on_core:
         used = min(0.98, rate * on_core * each)  # past it, the rate will be less
         batch = (batch + min(most, 1 + rate * (away + each / (1 - used)))) / 2
     server = redis.run.of(load.payload) + load.delayed * redis.promote
-    return Demand((own + worker.turn / batch) * second, (server + redis.turn / batch) * second, batch)
+    # half of a turn is to read, the other half to settle, which is done for each partition by itself
+    turns = (1 + parts_of_batch(batch, load.awaits, load.partitions)) / 2 / batch
+    return Demand((own + worker.turn * turns) * second, (server + redis.turn * turns) * second, batch)
 
 
 def highest_rate(known: Coefficients, load: Load, *, slots: int, processes: int, cores: int) -> float:

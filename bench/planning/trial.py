@@ -59,12 +59,14 @@ def payloads(sizes: Sequence[int], ms: float = 0.0) -> list[dict[str, Any]]:
 
 async def trial(
     rig: Rig, jobs: Sequence[dict[str, Any]], *, slots: int, processes: int = 1, delayed: float = 0.0,
-    keep: int = 1000,
+    keep: int = 1000, partitions: int = 1,
 ) -> Trial:  # fmt: skip
     """Enqueue ``jobs``, of which the share ``delayed`` is parked first, and run them all. Leaves the server clean."""
     later = jobs[: round(len(jobs) * delayed)]
     empty, cpu = await weight(rig), await rig.server.cpu()
     async with rig.app() as app:
+        if partitions > 1:
+            app.queue(QUEUE, partitions=partitions)
         await app.tasks[TASK].enqueue_many(later, delay=SOONER)
         await app.tasks[TASK].enqueue_many(jobs[len(later) :])
         enqueued, batches = await rig.server.cpu(), await _batches(rig)
@@ -107,13 +109,14 @@ async def _watched(app: App, workers: Sequence[Child], jobs: int) -> float:
 
 async def _forget_the_slowest(rig: Rig) -> None:
     """A queue has a hundred of them, however many jobs: they are no part of what a job takes."""
-    async for key in rig.server.client.scan_iter("*}:slow:*"):
-        await rig.server.client.delete(key)
+    for client in rig.server.clients:
+        async for key in client.scan_iter("*}:slow:*"):
+            await client.delete(key)
 
 
 async def _batches(rig: Rig) -> int:
     """Batches that the server has settled: each acknowledges its entries by one command."""
-    return int((await rig.server.info("commandstats")).get("cmdstat_xack", {}).get("calls", 0))
+    return await rig.server.calls("xack")
 
 
 async def weight(rig: Rig) -> int:

@@ -10,8 +10,11 @@ import click
 from streamq.cli.options import DURATION
 
 from . import units
+from .spreading import MOST
 
 ONE: Final = click.IntRange(1)
+NODES: Final = click.IntRange(1, 1_000)
+PARTITIONS: Final = click.IntRange(1, MOST)
 ATTEMPTS: Final = click.IntRange(1, 1_000)
 SLOTS: Final = click.IntRange(1, 100_000)
 
@@ -52,6 +55,10 @@ class Wishes:
     spare: int = _wish(click.IntRange(0), 1, "Worker processes that may be lost.")
     concurrency: int | None = _wish(SLOTS, None, "Slots of a process.  [default: as needed]")
     cores: int = _wish(ONE, 2, "Cores of a machine that runs workers.")
+    nodes: int | None = _wish(NODES, None, "Redis servers: 1, or those of a cluster.  [default: as needed]")
+    partitions: int | None = _wish(
+        PARTITIONS, None, "Partitions of the queue.  [default: as many as are right for the nodes]"
+    )
     node_memory: int = _wish(units.size, "4GiB", "Memory of a Redis server.")
 
     @property

@@ -27,8 +27,6 @@ PARTITIONS: Final = 12
 CALLERS: Final = 100
 """That enqueue one job after the other, at the same time."""
 SLOTS: Final = 500
-REST: Final = 1.0
-"""Seconds in which the nodes are looked at while there is nothing to do."""
 TASK: Final = "count"
 PLAIN, ALONE, EACH, MANY = "a server of its own", "one partition", "a queue each", f"{PARTITIONS} partitions"
 SIDES: Final = (PLAIN, ALONE, EACH, MANY)
@@ -51,7 +49,7 @@ async def _one_by_one(app: App, queue: str, payloads: Sequence[Any]) -> None:
 
 
 WAYS: Final[dict[str, tuple[Send, int, int]]] = {
-    "many at a time": (_at_once, 100_000, 40_000), f"by {CALLERS} callers": (_one_by_one, 60_000, 40_000),
+    "many at a time": (_at_once, 200_000, 60_000), f"by {CALLERS} callers": (_one_by_one, 60_000, 40_000),
 }  # fmt: skip
 """How they are sent, and how many: so many that what a partition costs by the second, or once, is small."""
 
@@ -78,7 +76,7 @@ class Ran:
 async def measure(rig: Rig) -> Measured:
     """In turns: a plain server, a queue with one partition on one node, one on each, and one with many on all."""
     async with open_cluster() as cluster:
-        rest, found = await _at_rest(cluster), list[Figure]()
+        rest, found = await cluster.at_rest(), list[Figure]()
         for way, (send, full, quick) in WAYS.items():
             at = partial(_ran, rig, cluster, rest, messages(rig.of(full, quick)), send)
             found += _figures(way, await in_turns(rig.rounds(2), SIDES, at))
@@ -115,13 +113,6 @@ def _figures(way: str, ran: dict[str, list[Ran]]) -> list[Figure]:
             note="by one worker, and all nodes on one core; bare: one partition",
         ),
     ]  # fmt: skip
-
-
-async def _at_rest(cluster: Cluster) -> list[float]:
-    """Of a core, what each node uses: nodes look after each other."""
-    before = await cluster.cpu_of_each()
-    await asyncio.sleep(REST)
-    return [(after - used) / REST for used, after in zip(before, await cluster.cpu_of_each(), strict=True)]
 
 
 async def _ran(

@@ -84,14 +84,17 @@ class Gauge(TypedDict):
 
 class CapacityDocument(TypedDict):
     """A plan: the smallest set-up below the limits, and with `reach` the attempts a second that the workers of
-    now can do. `assumed` is the load it is for, in seconds, bytes and jobs a second; `measured` says where the costs
+    now can do. `nodes` are servers, over which a queue with `partitions` is spread; the `fullest` has so many times the
+    average. `assumed` is the load it is for, in seconds, bytes and jobs a second; `measured` says where the costs
     are from."""
 
     now: Present
     machines: int
     processes: int
     concurrency: int
+    nodes: int
     partitions: int
+    fullest: float
     connections: int
     redis_cpu: float
     worker_cpu: float

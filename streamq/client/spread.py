@@ -31,6 +31,9 @@ from streamq.store.store import Store
 WINDOW: Final = 2_000
 """Jobs of a transfer that are put into the order of their partitions at a time, at least; more where each partition
 is sent as many of them as one call takes, which costs the server the least."""
+TURN: Final = 4 * BATCH
+"""Jobs that are sent at the same time and go to the same partition, at most: at each change those who wait for answers
+are parted in two, who share no call for a while."""
 WORTH: Final = 50
 """Jobs that are not parted any more: their call costs the server little more than one for each would."""
 REREAD: Final = 30.0
@@ -223,9 +226,9 @@ class _Turn:
 
     @contextlib.contextmanager
     def share(self) -> Iterator[int]:
-        """The number of the turn of a job that is on its way in the block: a new one when no other is, or a call is
-        full."""
-        if not self._on_way or self._taken >= BATCH:
+        """The number of the turn of a job that is on its way in the block: a new one when no other is, or when many
+        had it."""
+        if not self._on_way or self._taken >= TURN:
             self.next()
         self._taken += 1
         self._on_way += 1

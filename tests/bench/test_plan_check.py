@@ -6,8 +6,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from bench.cluster import open_cluster
 from bench.planning import footprint
-from bench.planning.check import CONFIGURATIONS, Compared, passed
+from bench.planning.capacity import SHIPPED
+from bench.planning.check import CLUSTERS, CONFIGURATIONS, Compared, Configuration, cpu_of_busiest, passed
+from bench.planning.coefficients import load
 from bench.planning.measure import AWAITED, TRIALS, at_one_pace
 from bench.planning.memory import Curve
 from bench.planning.plan import ATTEMPTS, MOST_SLOTS, SENT
@@ -100,5 +103,31 @@ def test_nine_in_ten_must_be_within_a_fifth() -> None:
     assert not Compared(CONFIGURATIONS[0], {"rate": (1, 1), "kept": (1.3, 1)}).good, "memory counts too"
 
 
-def test_ten_different_configurations_are_checked() -> None:
+def test_ten_different_configurations_are_checked_and_two_on_clusters() -> None:
     assert len(set(CONFIGURATIONS)) == 10
+    assert {one.nodes for one in CONFIGURATIONS} == {1}
+    assert [(one.nodes, one.partitions) for one in CLUSTERS] == [(3, 12), (3, 4)]
+    assert not Compared(CLUSTERS[0], {"cpu": (1.3, 1)}).good
+
+
+async def test_a_cluster_of_the_bench_runs_jobs_in_all_partitions_and_accounts_for_each_node() -> None:
+    async with open_cluster() as cluster:
+        rig = Rig(cluster, quick=True, repeat=1, say=lambda _: None)
+        before = await cluster.cpu_of_each()
+        found = await trial(rig, payloads([200] * JOBS, 1), slots=50, partitions=12, keep=JOBS)
+        spent = [new - old for old, new in zip(before, await cluster.cpu_of_each(), strict=True)]
+        assert found.jobs == JOBS
+        assert min(spent) > 0.2 * max(spent), "all nodes have a part of the work"
+        assert found.stored > 0
+        assert [await client.dbsize() for client in cluster.clients] == [0, 0, 0]
+
+
+def test_a_job_is_dearer_on_a_cluster_and_by_the_share_of_its_fullest_node() -> None:
+    known = load(SHIPPED)
+    even, odd = (
+        cpu_of_busiest(known, Configuration(300, 300, 20, 400, nodes=3, partitions=count))
+        for count in (12, 4)
+    )
+    alone = cpu_of_busiest(known, Configuration(300, 300, 20, 400))
+    assert alone / 3 < even < alone / 2
+    assert odd > 1.2 * even

@@ -28,8 +28,10 @@ from bench.planning.coefficients import (
 from bench.planning.memory import Curve, Memory
 from bench.planning.plan import MEMORY, REDIS_CPU, SLOTS, WORKER_CPU, default, memory_parts, plan, records
 from bench.planning.queueing import busy_slots, closed_rate, erlang_b, erlang_c, slots_for, wait
+from bench.planning.spreading import fullest, parts_of_batch, parts_of_call, right
 from bench.planning.throughput import Load, demand, highest_rate
 from bench.planning.wishes import Wishes
+from streamq import slot_of_partition
 
 KNOWN = Coefficients(
     5,
@@ -206,8 +208,8 @@ def test_a_plan_has_slots_for_what_runs_at_once_and_a_process_to_spare() -> None
     ("changed", "part"),
     [
         ({"rate": 20_000.0}, "processes"), ({"handler": 0.8}, "concurrency"), ({"computes": 0.005}, "processes"),
-        ({"rate": 200_000.0}, "partitions"), ({"delayed": 50_000_000}, "partitions"),
-        ({"producers": 100}, "connections"), ({"rate": 4000.0}, "redis_cpu"), ({"outage": 7200.0}, "partitions"),
+        ({"rate": 200_000.0}, "partitions"), ({"delayed": 50_000_000}, "nodes"),
+        ({"producers": 100}, "connections"), ({"rate": 4000.0}, "redis_cpu"), ({"outage": 7200.0}, "nodes"),
     ],
 )  # fmt: skip
 def test_more_of_anything_takes_more(changed: dict[str, Any], part: str) -> None:
@@ -230,9 +232,54 @@ def test_a_retention_says_that_the_default_count_is_too_small() -> None:
     assert any("STREAMQ_KEEP_COMPLETED=" in note and "only 1,000" in note for note in notes)
 
 
-def test_partitions_are_said_to_be_queues() -> None:
-    found = plan(KNOWN, replace(WISHES, rate=1e6))
-    assert any("one queue cannot be split yet" in note for note in found.notes)
+@pytest.mark.parametrize(
+    ("nodes", "partitions", "most"), [(1, 1, 1), (3, 12, 4), (4, 16, 4), (6, 24, 4), (5, 20, 4)]
+)
+def test_the_right_partitions_are_several_to_a_node_and_evenly_spread(
+    nodes: int, partitions: int, most: int
+) -> None:
+    assert right(nodes) == partitions
+    assert fullest(nodes, partitions) * partitions / nodes == pytest.approx(most)
+    slots = [slot_of_partition("sms", number) * nodes // 16_384 for number in range(partitions)]
+    assert max(slots.count(node) for node in range(nodes)) == most, "as the engine lays them"
+
+
+def test_a_load_that_one_server_cannot_bear_is_spread_over_a_cluster() -> None:
+    found = plan(KNOWN, replace(WISHES, rate=60_000.0, batch=100))
+    assert found.nodes >= 3
+    assert found.partitions == right(found.nodes)
+    assert found.excess <= 1
+    assert any(f"partitions={found.partitions}" in note for note in found.notes)
+    assert any("stay in one partition" in note for note in found.notes)
+    alone = plan(KNOWN, replace(WISHES, rate=60_000.0, batch=100, nodes=1))
+    assert not alone.reachable
+    assert alone.connections * found.nodes == found.connections
+    assert found.redis_cpu > 1.1 * alone.redis_cpu, "partitions have smaller batches"
+
+
+def test_nodes_and_partitions_of_ones_own_are_kept_and_the_fullest_node_counts() -> None:
+    even, odd = (plan(KNOWN, replace(WISHES, nodes=3, partitions=count)) for count in (12, 4))
+    assert (odd.nodes, odd.partitions, odd.fullest, even.fullest) == (3, 4, 1.5, 1.0)
+    cpu = {
+        found.partitions: next(g.used for g in found.gauges if g.name == "Redis CPU") for found in (even, odd)
+    }
+    assert cpu[4] > cpu[12]
+    assert any("the fullest node has 50% more than the average: 12 partitions" in note for note in odd.notes)
+
+
+def test_a_load_that_no_cluster_can_bear_by_one_queue_is_past_its_limits_which_is_said() -> None:
+    found = plan(KNOWN, replace(WISHES, rate=1e6, handler=0.0))
+    assert (found.nodes, found.partitions, found.reachable) == (64, 64, False)
+    assert "one queue has 64 partitions at most: have several queues" in found.notes
+
+
+def test_partitions_part_calls_and_batches() -> None:
+    assert [parts_of_call(jobs, 12) for jobs in (1, 50, 51, 500, 10_000)] == [1, 1, 2, 10, 12]
+    assert parts_of_batch(100, 0.0, 12) == 1
+    assert parts_of_batch(100, 0.08, 12) == pytest.approx(1 + 0.08 * 12 / 0.5)
+    assert parts_of_batch(1, 10.0, 12) == pytest.approx(1)
+    assert 2.5 < parts_of_batch(3, 10.0, 12) < 3, "three that may each be of any"
+    assert parts_of_batch(100, 10.0, 1) == 1
 
 
 def test_a_small_load_has_the_slots_that_a_worker_has_by_default() -> None:
@@ -256,7 +303,7 @@ def test_a_plan_shows_what_it_takes_with_bars_assumptions_and_coefficients(file:
     )  # fmt: skip
     assert said.exit_code == 0, said.stderr
     for part in (
-        "workers", "processes", "slots", "Redis CPU", "Redis memory", "partitions", "connections", "waiting",
+        "workers", "processes", "slots", "Redis CPU", "Redis memory", "nodes", "partitions", "connections", "waiting",
         "delayed", "active", "completed", "failed", "assumed", "--node-memory", "2026-01-02T03:04:05Z", "█",
         "% of a core",
     ):  # fmt: skip

@@ -34,7 +34,7 @@ const now = (told, { reach }) => facts({
 });
 
 const takes = (plan) => facts({
-  machines: number(plan.machines), "worker processes": number(plan.processes), "slots of each": number(plan.concurrency), partitions: number(plan.partitions), connections: number(plan.connections),
+  machines: number(plan.machines), "worker processes": number(plan.processes), "slots of each": number(plan.concurrency), "Redis servers": number(plan.nodes), partitions: number(plan.partitions), connections: number(plan.connections),
   "CPU of the server": percent(amount(plan.redis_cpu)), "CPU of a worker": percent(amount(plan.worker_cpu)), "p99 of waits": took(plan.p99),
   ...Object.fromEntries(Object.entries(dict(plan.memory)).map(([name, size]) => [`memory: ${name.replaceAll("_", " ")}`, bytes(size)])),
 });

@@ -176,7 +176,7 @@ class PartitionsChanging(QueueError):
         self.queue, self.was, self.count, self.wanted = queue, was, count, wanted
         super().__init__(
             f"queue {queue!r} is on its way from {was} to {counted(count, 'partition')}, and cannot be given {wanted} "
-            "meanwhile: wait until its groups have moved, which `streamq queue partitions` tells"
+            f"meanwhile: wait until its groups have moved, which `streamq queue partition {queue}` tells"
         )
 
 

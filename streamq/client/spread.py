@@ -18,12 +18,13 @@ from typing import Final, NamedTuple
 from streamq.client.orders import BATCH, slices
 from streamq.client.outbox import Outbox
 from streamq.client.transfer import Transfer
-from streamq.errors import OutcomeUnknown
+from streamq.errors import OutcomeUnknown, QueueFull
 from streamq.model import codec
 from streamq.model.envelope import New
 from streamq.model.headers import Headers, pack_headers, parse_headers
 from streamq.model.partitions import Partitions
 from streamq.model.places import anchor, home, key_within, partition, shown_id
+from streamq.noun_errors import GroupFull
 from streamq.settings import Durability
 from streamq.store.batch import Batch, Stale
 from streamq.store.store import Store
@@ -103,8 +104,11 @@ class Spread:
     async def send_once(self, queue: str, request: str, job: New, durability: Durability) -> str:
         """Send the job of a request, under whose name it is added once; one that has no home goes to the first
         partition, whatever becomes of the others."""
+        its, send = await self.of(queue), self._store.requests.send
+        for name in await self._store.requests.known_in(its.names(queue), request):
+            return shown_id(name, await send(name, request, _Placed.of(job, its).at_home, durability))
         for tries in reversed(range(TRIES)):
-            placed, send = _Placed.of(job, await self.of(queue)), self._store.requests.send
+            placed = _Placed.of(job, await self.of(queue))
             try:
                 if placed.old is not None:
                     name = partition(queue, placed.old)
@@ -127,7 +131,19 @@ class Spread:
         if job.home is not None:
             return await self._put(partition(queue, job.home), job, durability)
         with self._turns[queue].share() as turn:
-            return await self._put(partition(queue, turn % job.among), job, durability)
+            return await self._put_anywhere(queue, turn, job, durability)
+
+    async def _put_anywhere(self, queue: str, turn: int, job: _Placed, durability: Durability) -> list[str]:
+        """Where one partition is full, the next may have room: the queue is full when all of them are."""
+        waiting = bound = 0
+        for at in range(job.among):
+            try:
+                return await self._put(partition(queue, (turn + at) % job.among), job, durability)
+            except QueueFull as full:
+                if isinstance(full, GroupFull):
+                    raise
+                waiting, bound = waiting + full.waiting, bound + full.bound
+        raise QueueFull(queue, waiting, bound)
 
     async def _put(self, name: str, job: _Placed, durability: Durability) -> list[str]:
         ids = await self._outbox().put(name, (job.at_home,), durability, placed=True)
@@ -170,6 +186,9 @@ class Spread:
                     return [shown_id(name, each) for each in ids]
                 except Stale:
                     await self._store.partition.settled_or_moving(queue)
+                except QueueFull:
+                    if first.home is not None:
+                        raise
             return [(await self.send(queue, (job,), durability))[0] for job in part]
 
         def arranged(ids: list[str]) -> list[str]:
@@ -276,11 +295,11 @@ class _Placed(NamedTuple):
         own = home(by, its.count)
         if its.phase != "moving":
             return cls(job, group, own, its.count)
-        old = 0 if its.is_first else home(by, its.was)
-        if own == old and not (its.is_first and key):
+        old = 0 if its.first else home(by, its.was)
+        if own == old and not (its.first and key):
             return cls(job, group, own, its.count)
-        asks = [by, *([anchor("", key)] if group and key and its.is_first else [])]
-        return cls(job, group, own, its.count, old, asks, its.is_first)
+        asks = [by, *([anchor("", key)] if group and key and its.first else [])]
+        return cls(job, group, own, its.count, old, asks, its.first)
 
     @property
     def at_home(self) -> New:

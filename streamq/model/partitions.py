@@ -30,10 +30,17 @@ class Partitions:
     was: int = 1
     """What ``count`` was before the last change, while that goes on."""
     generation: int = 0
-    """The number of the last change."""
+    """The number of the last change: the time of it in seconds since the epoch, so that none comes twice, also where a
+    queue was removed."""
     phase: Phase = "settled"
     told: bool = False
     """Whether an operator said it: then what code says does not count."""
+    first: bool = False
+    """Whether the last change was from none: then keys were unique in all of it."""
+    walker: str = ""
+    """The process that notes what stays where it is, in `closing`; for others it is until ``until``, in ms since the
+    epoch."""
+    until: int = 0
     drained: int = 0
     """Since when those beyond ``count`` are empty, in seconds since the epoch; 0 where they are not."""
 
@@ -54,15 +61,11 @@ class Partitions:
         """Whether the queue is as one that never had partitions."""
         return self == WHOLE
 
-    def changed(self, count: int, *, told: bool) -> Partitions:
-        """These with another count: what begins then."""
-        reach = max(self.reach, count)
-        return Partitions(count, reach, self.count, self.generation + 1, "closing", told, had=self.reach)
-
-    @property
-    def is_first(self) -> bool:
-        """Whether it had none before: then keys were unique in all of it."""
-        return self.was == 1 and self.generation == 1
+    def changed(self, count: int, *, told: bool, now: int) -> Partitions:
+        """These with another count: what begins then, ``now`` in seconds since the epoch."""
+        reach, generation = max(self.reach, count), max(self.generation + 1, now)
+        first = self.generation == 0
+        return Partitions(count, reach, self.count, generation, "closing", told, first, had=self.reach)
 
     def asdict(self) -> dict[str, Any]:
         """What people are told of them, as JSON has it."""

@@ -60,7 +60,9 @@ def shown_id(partition: str, job_id: str) -> str:
 def place_of(queue: str, job_id: str) -> tuple[str, str]:
     """The partition of a job by its id, and the id that it has there."""
     found = _ID.fullmatch(job_id)
-    return (partition(queue, int(found[2])), found[1]) if found else (queue, job_id)
+    if found is None or int(found[2]) >= MOST:
+        return queue, job_id
+    return partition(queue, int(found[2])), found[1]
 
 
 # -- where a job belongs -------------------------------------------------------------------------------------------

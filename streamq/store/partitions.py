@@ -8,7 +8,9 @@ is left there.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+import asyncio
+import secrets
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -16,26 +18,27 @@ from streamq.errors import StreamqError
 from streamq.model.clock import monotonic
 from streamq.model.names import is_partition
 from streamq.model.partitions import WHOLE, Partitions, read
-from streamq.model.places import WITHIN, anchor, home, number_of, queue_of
-from streamq.model.schedule import group_in
+from streamq.model.places import queue_of
 from streamq.noun_errors import PartitionsChanging
 from streamq.redis import scripts
-from streamq.redis.link import Link
-from streamq.redis.links import Links
 from streamq.redis.replies import pairs
 from streamq.store.access import Access
 from streamq.store.group import Groups
 from streamq.store.inheriting import inherit
+from streamq.store.staying import let_go, note
 
 FRESH: Final = 1.0
 """Seconds for which what was read is taken to be so, by who looks at queues. Producers are told by the scripts."""
 RETIRED: Final = 86_400
 """Seconds for which partitions beyond the count stay: longer than any producer may repeat a call."""
-WALKS: Final = 3
-"""How often it is looked whether anything of a group is left: a job that goes from one key to another while one looks
-at the other is missed by a walk, and by no three unless it comes and goes each time."""
-SCANNED: Final = 500
-"""Jobs that one call looks at: about half a millisecond of the server's time."""
+LEASE: Final = 10_000
+"""Milliseconds for which others wait for the process that notes what stays, unless it goes on showing that it lives."""
+LOOK: Final = 0.1
+"""Seconds between two looks of those who wait for it."""
+
+
+class _Overtaken(Exception):
+    """It took so long that another process does it."""
 
 
 class PartitionStore:
@@ -44,6 +47,8 @@ class PartitionStore:
     def __init__(self, access: Access, groups: Groups) -> None:
         self._access, self._groups = access, groups
         self._read_at = 0.0
+        self._finding: dict[str, asyncio.Future[Partitions]] = {}
+        """By queue, what has to stay is being found out."""
 
     # -- queries --------------------------------------------------------------------------------------------
 
@@ -92,7 +97,7 @@ class PartitionStore:
                 return await self.settled_or_moving(queue)
             if its.phase != "settled":
                 raise PartitionsChanging(queue, its.was, its.count, count)
-            changed = its.changed(count, told=told)
+            changed = its.changed(count, told=told, now=await self._now() // 1000)
             if is_there:
                 changed = replace(its, told=True)
             if await self._write(queue, text, changed):
@@ -100,16 +105,14 @@ class PartitionStore:
 
     async def close(self, queue: str, its: Partitions) -> None:
         """Close all partitions of a queue to producers that do not know of its last change."""
-        async with self._access.pool.links() as links:
-            await self._close(links, its.names(queue), its)
-
-    async def _close(self, links: Links, names: Sequence[str], its: Partitions) -> None:
+        names = its.names(queue)
         calls: list[tuple[Any, Sequence[Any]]] = [
             (self._access.keys(name), (its.generation,)) for name in names
         ]
-        for reply in await scripts.PLACING.run_over(links, names, calls):
-            if isinstance(reply, StreamqError):
-                raise reply
+        async with self._access.pool.links() as links:
+            for reply in await scripts.PLACING.run_over(links, names, calls):
+                if isinstance(reply, StreamqError):
+                    raise reply
 
     async def adopt(self, queue: str, its: Partitions) -> Partitions:
         """Have as many partitions as the queue has elsewhere, from where it comes, unless any are known here. Returns
@@ -126,20 +129,69 @@ class PartitionStore:
         self._access.partitions.pop(queue, None)
 
     async def settled_or_moving(self, queue: str) -> Partitions:
-        """The partitions of a queue, read anew, once it is known what has to stay where it is."""
-        text, its = await self._read(queue)
-        if its.phase != "closing":
-            return its
-        names = list(its.names(queue))
-        old = names[: its.had]
-        async with self._access.pool.links() as links:
-            await inherit(self._access, self._groups, links, names, names[its.had :])
-            await self._close(links, old, its)
-            stays = False
-            for name in old:
-                stays |= await self._note_staying(links.of(name), name, its)
-        await self._write(queue, text, replace(its, phase="moving" if stays else "settled"))
+        """The partitions of a queue, read anew, once it is known what has to stay where it is. Of all who wait for that
+        one finds it out: of this process, and of all processes as long as it is alive."""
+        finding = self._finding.get(queue)
+        if finding is None:
+            finding = self._finding[queue] = asyncio.ensure_future(self._find(queue))
+            finding.add_done_callback(lambda done: self._found(queue, done))
+        return await asyncio.shield(finding)
+
+    def _found(self, queue: str, done: asyncio.Future[Partitions]) -> None:
+        self._finding.pop(queue, None)
+        if not done.cancelled():
+            done.exception()  # who waits for it raises it
+
+    async def _find(self, queue: str) -> Partitions:
+        me = secrets.token_hex(8)
+        while True:
+            text, its = await self._read(queue)
+            if its.phase != "closing":
+                return its
+            now = await self._now()
+            if its.walker not in ("", me) and its.until > now:
+                await asyncio.sleep(LOOK)
+                continue
+            its = replace(its, walker=me, until=now + LEASE)
+            if await self._write(queue, text, its):
+                return await self._walk(queue, its)
+
+    async def _walk(self, queue: str, its: Partitions) -> Partitions:
+        """Close the old partitions, and note what stays in each; others see meanwhile that this is done."""
+        names, stays, renewed = list(its.names(queue)), False, monotonic()
+
+        async def show_life() -> None:
+            nonlocal its, renewed
+            if monotonic() - renewed > LEASE / 3000:
+                later = replace(its, until=await self._now() + LEASE)
+                if not await self._write(queue, its.written(), later):
+                    raise _Overtaken
+                its, renewed = later, monotonic()
+
+        links = self._access.links()
+        try:
+            await inherit(self._access, self._groups, names, names[its.had :])
+            await self.close(queue, its)
+            for name in names[: its.had]:
+                stays |= await note(self._access, links.of(name), name, its, show_life)
+            over: Any = "moving" if stays else "settled"
+            await self._write(queue, its.written(), replace(its, phase=over, walker="", until=0))
+        except _Overtaken:
+            return await self._find(queue)
+        finally:
+            await links.close()
         return (await self._read(queue))[1]
+
+    async def stop(self) -> None:
+        """Find out nothing more: the store is closed."""
+        for finding in list(self._finding.values()):
+            finding.cancel()
+            await asyncio.wait([finding])
+
+    async def _now(self) -> int:
+        """The server's time in ms since the epoch."""
+        seconds, micros = await self._access.pool.call_home("TIME")
+        return int(seconds) * 1000 + int(micros) // 1000
 
     async def _read(self, queue: str) -> tuple[bytes, Partitions]:
         text = await self._access.pool.call_home("HGET", self._access.shared.partitions, queue) or b""
@@ -158,30 +210,7 @@ class PartitionStore:
             self._access.partitions[queue] = its
         return bool(said)
 
-    # -- what stays where it was ----------------------------------------------------------------------------
-
-    async def _note_staying(self, link: Link, name: str, its: Partitions) -> bool:
-        """Note what lives in an old partition and belongs elsewhere now. Returns whether anything does."""
-        key = self._access.keys(name).staying
-        async for some in self._living(link, name):
-            moved = [each for each in some if _moves(each, name, its)]
-            if moved:
-                await link.batch(*[("HSETNX", key, each, 1) for each in moved])
-        return int(await link.call("HLEN", key)) > 1  # one has no name
-
-    async def _living(self, link: Link, name: str) -> AsyncIterator[set[str]]:
-        """Groups and keys of which there is any job in a partition, some at a time."""
-        keys = self._access.keys(name)
-        async for rows in _scan(link, "HSCAN", keys.out):
-            yield {anchor(text.decode("utf-8", "replace").partition("\n")[0], "") for text in rows[1::2]}
-        cursor = b""
-        while cursor != b"0":
-            cursor, *said = await scripts.TENANTS.run(link, keys, cursor or 0, SCANNED)
-            yield {anchor(text.decode("utf-8", "replace"), "") for text in said}
-        async for rows in _scan(link, "HSCAN", keys.schedules):
-            yield {anchor(group, "") for text in rows[1::2] if (group := group_in(text))}
-        async for rows in _scan(link, "HSCAN", keys.unique):
-            yield {_anchor_of_key(text.decode("utf-8", "replace")) for text in rows[::2]}
+    # -- the end of a change ---------------------------------------------------------------------------------
 
     async def sweep(self, queue: str) -> Partitions:
         """Let go what was found to be gone: what lives nowhere in its old home, however often one looks. Where nothing
@@ -194,16 +223,15 @@ class PartitionStore:
         stay = 0
         async with self._access.pool.links() as links:
             for name in its.names(queue):
-                stay += await self._let_go(links.of(name), name)
+                stay += await let_go(self._access, links.of(name), name)
         if not stay:
             await self._write(queue, text, replace(its, phase="settled", was=its.count))
         return self.known(queue)
 
     async def _drain(self, queue: str, text: bytes, its: Partitions) -> Partitions:
         """Those beyond the count are served for a day after they are empty: by then nobody sends there any more."""
+        now, beyond = await self._now() // 1000, its.names(queue)[its.count :]
         async with self._access.pool.links() as links:
-            clock = await links.home.call("TIME")
-            now, beyond = int(clock[0]), its.names(queue)[its.count :]
             sizes = [size for name in beyond for size in await links.of(name).calls(*self._sizes(name))]
         drained = 0 if any(sizes) else its.drained or now
         if drained and now - drained > RETIRED:
@@ -222,38 +250,3 @@ class PartitionStore:
             *[("XLEN", lane) for lane in keys.lanes],
             *[("HLEN", key) for key in (keys.parked, keys.finished, keys.schedules)],
         ]
-
-    async def _let_go(self, link: Link, name: str) -> int:
-        """Returns how many stay."""
-        key = self._access.keys(name).staying
-        noted = pairs(await link.call("HGETALL", key))
-        noted.pop(b"", None)
-        gone = dict(noted)
-        for _ in range(WALKS):
-            if gone:
-                async for some in self._living(link, name):
-                    for each in some:
-                        gone.pop(each.encode(), None)
-        if not gone:
-            return len(noted)
-        flat = [part for row in gone.items() for part in row]
-        _, stay = await scripts.LEAVE_HOME.run(link, self._access.keys(name), *flat)
-        return int(stay)
-
-
-async def _scan(link: Link, command: str, key: str) -> AsyncIterator[list[bytes]]:
-    cursor = b""
-    while cursor != b"0":
-        cursor, rows = await link.call(command, key, cursor or 0, "COUNT", SCANNED)
-        yield rows
-
-
-def _anchor_of_key(key: str) -> str:
-    tenant, within, _ = key.partition(WITHIN)
-    return anchor(tenant, "") if within else anchor("", key)
-
-
-def _moves(anchor_: str, name: str, its: Partitions) -> bool:
-    """Whether what lives in a partition belongs elsewhere now. In a queue that had one, keys were unique in all of it:
-    so each group with its keys stays until it is gone, and is made anew then."""
-    return its.is_first or home(anchor_, its.count) != number_of(name)

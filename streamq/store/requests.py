@@ -3,6 +3,7 @@ first answer."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Literal, cast
 
 from streamq.errors import OutcomeUnknown
@@ -57,6 +58,13 @@ class Requests:
                 links.of(queue), script.on(keys, request=keys.request + name), *arguments
             )
             return said
+
+    async def known_in(self, names: Sequence[str], name: str) -> list[str]:
+        """Those of these partitions that remember the job of a request: one at most."""
+        commands = [("EXISTS", self._access.keys(each).producer + name) for each in names]
+        async with self._access.pool.links() as links:
+            found = await links.commands(names, commands)
+        return [each for each, said in zip(names, found, strict=True) if said == 1]
 
     async def send(self, queue: str, name: str, job: New, durability: Durability, asks: bytes = b"") -> str:
         """Add the job of a request, or answer how it was added before. Raises what enqueue raises."""

@@ -84,3 +84,8 @@ class Store(Access):
         self.schedules = Schedules(self)
         self.seats = Seats(self)
         self.server = ServerQueries(self)
+
+    async def close(self) -> None:
+        """Drop all connections."""
+        await self.partition.stop()
+        await super().close()

@@ -206,7 +206,7 @@ async def test_a_change_whose_process_died_is_ended_by_whoever_meets_it(
     app: App, make_app: Callable[..., App], client: redis.Redis
 ) -> None:
     job = await app.enqueue(QUEUE, "t", 1, group="g5", key="k")
-    client.hset(app.client.store.shared.partitions, QUEUE, WHOLE.changed(4, told=True).written())
+    client.hset(app.client.store.shared.partitions, QUEUE, WHOLE.changed(4, told=True, now=5).written())
     async with make_app() as other:
         assert (await other.enqueue(QUEUE, "t", 2, group="g5", key="k")).id == job.id
         assert (await other.queue(QUEUE).partitions()).phase == "moving"

@@ -18,7 +18,7 @@ from streamq.errors import StreamqError
 from streamq.model.clock import monotonic
 from streamq.model.names import is_partition
 from streamq.model.partitions import WHOLE, Partitions, read
-from streamq.model.places import queue_of
+from streamq.model.places import SEPARATOR, queue_of
 from streamq.noun_errors import PartitionsChanging
 from streamq.redis import scripts
 from streamq.redis.replies import pairs
@@ -124,8 +124,13 @@ class PartitionStore:
         return here
 
     async def disown(self, queue: str) -> None:
-        """The queue does not come here after all."""
+        """The queue does not come here after all, or is removed: nothing is known of its partitions any more."""
         await self._access.pool.call_home("HDEL", self._access.shared.partitions, queue)
+        shared = self._access.shared.shared
+        fields = await self._access.pool.call_home("HKEYS", shared)
+        own = [field for field in fields if field.partition(b" ")[2].startswith(f"{queue}{SEPARATOR}".encode())]
+        if own:
+            await self._access.pool.call_home("HDEL", shared, *own)
         self._access.partitions.pop(queue, None)
 
     async def settled_or_moving(self, queue: str) -> Partitions:

@@ -31,13 +31,19 @@ class QueueList(Wakeable):
         super().__init__("queue list", app.client.store)
         self._app = app
         self._names: list[str] = []
+        self.told: list[Duty] = []
+        """The duties that are woken when there are others."""
 
     def __call__(self) -> Sequence[str]:
         return self._names
 
     async def once(self) -> int:
         """Ask. Returns how many there are."""
+        before = set(self._names)
         self._names = await self._app.client.store.partition.in_use(await self._app.queues())
+        if not before.issuperset(self._names):
+            for duty in self.told:
+                duty.wake()
         return len(self._names)
 
     async def rest(self) -> None:
@@ -72,7 +78,8 @@ class Scheduler:
 
         await begin_when_ready(app.client.store.servers, app.settings.ready_timeout, begin)
         share = Share.RECLAIM if self._only_reclaim else Share.ALL
-        duties: list[Duty] = [queues, *upkeep(app, queues, share, deaf_poll=POLL)]
+        queues.told = upkeep(app, queues, share, deaf_poll=POLL)
+        duties: list[Duty] = [queues, *queues.told]
         log.info(
             "%s for %s; server %s; log %s", ", ".join(duty.name for duty in duties[1:]),
             ", ".join(queues()) or "no queue yet", ", ".join(app.client.store.servers.names), how_logged(),

@@ -87,10 +87,10 @@ class Seats(ByQueue):
         """Call ``told`` at each change."""
         self._told.append(told)
 
-    def wake(self) -> None:
-        """Claim now: a holder is lost."""
+    def lost(self) -> None:
+        """A holder is lost: claim all of them now."""
         self._at.clear()
-        self._woken.set()
+        self.wake()
 
     # -- the duty -------------------------------------------------------------------------------------------
 

@@ -75,7 +75,7 @@ DUTIES: Final[tuple[Row, ...]] = (
         "reclaimer", "finds lost workers and starts their jobs again", "where it has a seat", _SEATS,
         _SEATED, lambda p: Reclaimer(
             p.store, p.seats.watched, own=p.worker, others=p.seats.others, on_suspects=p.on_suspects,
-            on_lost=p.seats.wake, links=p.links,
+            on_lost=p.seats.lost, links=p.links,
         ),
     ),
     Row(

@@ -215,6 +215,8 @@ class Worker:
         self._served.names += [name for name in new if name not in self._served.names]
         self.fetcher.serve()
         self.canceller.listen()
+        for duty in self._duties:
+            duty.wake()
         with contextlib.suppress(Rejected):
             await self.app.client.store.queues.announce(*new)
         log.info("serves %s too", ", ".join(new))

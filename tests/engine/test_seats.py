@@ -26,7 +26,7 @@ async def test_who_comes_before_both_holders_are_lost_at_once_takes_over_within_
 
     async def claimed_for_long() -> bool:
         for seats in pair:
-            seats.wake()
+            seats.lost()
             await seats.once()
         return all(client.pttl(key) > 20_000 for key in Keys(prefix, "q").seats(1, 2))
 

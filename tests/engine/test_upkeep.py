@@ -62,7 +62,7 @@ async def test_one_is_chief_one_is_deputy_and_the_others_stand_by_until_a_seat_i
     await seats[0].close()
     assert holders(client, prefix) == [None, "w1", None], "a clean stop gives the seat up at once"
     for seat in seats[1:]:
-        seat.wake()
+        seat.lost()
         await seat.once()
     assert holders(client, prefix) == ["w1", "w2", None]
     for seat in seats[1:]:
@@ -81,7 +81,7 @@ async def test_a_claim_that_is_not_renewed_ends(app: App, client: redis.Redis, p
     async with ticking(second):
         await until(second.chief, 5)
         assert holders(client, prefix)[0] == "s2"
-        first.wake()
+        first.lost()
         await first.once()
         assert first.chief() == []
     await first.close()

@@ -10,6 +10,7 @@ from streamq.audited import note
 from streamq.client.client import Client
 from streamq.errors import UsageError
 from streamq.model.job_record import Counts
+from streamq.model.moving import LEFT
 from streamq.model.retention import TASK, UNSAID, field_of, written
 from streamq.model.shown import as_given
 from streamq.noun_errors import QueueInUse, QueueNotEmpty
@@ -48,11 +49,14 @@ async def remove(client: Client, queue: str, *, purge: bool) -> None:
         serving |= {*await store.workers.named(name)}
     if serving:
         raise QueueInUse(queue, sorted(serving))
-    if not purge and len(names) > 1:  # none of them is removed where another cannot be
+    has_left = (
+        await store.migrations.state(queue)
+    ).phase == LEFT  # then only texts are there that say where to
+    if not (purge or has_left) and len(names) > 1:  # none of them is removed where another cannot be
         there = sum([await store.queues.counts(name) for name in names], Counts()).asdict()
         _refuse(queue, {**there, "schedules": sum([await store.schedules.count(name) for name in names])})
     for name in names:
-        await _remove(client, queue, name, purge=purge)
+        await _remove(client, queue, name, purge=purge and not has_left)
     await store.partition.disown(queue)
     await note(client, queue, "queue.remove", is_gone=True, purge=purge or None)
 

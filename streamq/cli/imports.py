@@ -10,7 +10,7 @@ import click
 
 import streamq
 from streamq.cli import Group
-from streamq.cli.options import DURATION, Command, Option, as_json, server
+from streamq.cli.options import DURATION, Command, Option, as_json, server, settings_of
 from streamq.cli.outlet import Warnings, echo_json, progress, say
 from streamq.model.counted import counted
 from streamq.model.shown import as_given
@@ -112,7 +112,7 @@ def bullmq(
     names = {name: options.pop(name) for name in ("task", "to", "field", "group", "priority")}
 
     async def main() -> list[dict[str, Any]]:
-        async with _app(app, options) as here, streamq.App(streamq.Settings.load(redis_url=source)) as there:
+        async with _app(app, options) as here, streamq.App(settings_of("--from", source)) as there:
             from streamq.moving.importing import Import  # noqa: PLC0415  # --help need not pay for it
             from streamq.store.bullmq import BullMQ  # noqa: PLC0415  # as above
 
@@ -178,6 +178,8 @@ def _tell(found: list[dict[str, Any]], *, dry_run: bool, as_json: bool) -> None:
     if as_json:
         echo_json({"queues": found})
         return
+    if not found:
+        say("BullMQ has no queue there, or its keys begin in another way: see --prefix")
     does = "would come" if dry_run else "came"
     for row in found:
         there = ", ".join(f"{count:,} {state}" for state, count in row["there"].items() if count) or "no job"

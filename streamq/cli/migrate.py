@@ -9,7 +9,7 @@ import click
 
 import streamq
 from streamq.cli.names import QUEUE
-from streamq.cli.options import DURATION, Option, as_json, server, with_app
+from streamq.cli.options import DURATION, Option, as_json, server, settings_of, with_app
 from streamq.cli.outlet import complain, echo_json, progress, say, table
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def migrate(
 
     async def act(app: streamq.App) -> list[dict[str, Any]]:
         prefix = app.settings.prefix if to_prefix is None else to_prefix
-        async with streamq.App(streamq.Settings.load(redis_url=to, prefix=prefix)) as there:
+        async with streamq.App(settings_of("--to", to, prefix=prefix)) as there:
             source, target = app.client.store, there.client.store
             chosen = await _chosen(source, queue, undo=undo)
             if dry_run:
@@ -129,10 +129,10 @@ def _tell(found: list[dict[str, Any]], *, dry_run: bool, as_json: bool) -> None:
     if as_json:
         echo_json({"queues": found})
         return
-    rows = [{**row, **(row.pop("counts", None) or {})} for row in found]
-    for row in rows:
-        if dry_run:
-            row["problem"] = row.pop("problem")
+    rows = []
+    for row in found:
+        counts, problem = row.pop("counts", {}), row.pop("problem", "")
+        rows.append({**row, **counts, "problem": problem} if dry_run else {**row, **counts})
     table(rows, "there is no queue")
     if dry_run:
         say("nothing was changed: leave out --dry-run to move them")

@@ -17,6 +17,7 @@ from streamq.durations import seconds_of
 from streamq.errors import meant
 from streamq.model.shown import as_given
 from streamq.model.weights import weights_of
+from streamq.noun_errors import QueueMoved
 from streamq.times import NoTime, looks_like_a_time, parse_rfc3339
 
 Command = Callable[..., Any]
@@ -235,15 +236,26 @@ def configured(app: streamq.App, kind: type[S], given: Mapping[str, Any], *, tel
     return settings
 
 
+def settings_of(option: str, url: str, **said: Any) -> streamq.Settings:
+    """The settings of another server, which an option names. Raises ``ConfigurationError``, which names it, too."""
+    try:
+        return streamq.Settings.load(redis_url=url, **said)
+    except streamq.ConfigurationError as error:
+        raise streamq.ConfigurationError(str(error).replace("STREAMQ_REDIS_URL", option)) from error
+
+
 async def served(app: streamq.App) -> set[str]:
     """The queues that a registered worker serves."""
     return {queue for worker in await app.workers() for queue in worker.queues}
 
 
 async def refuse_unknown(app: streamq.App, queue: str) -> None:
-    """Raise ``QueueNotFound`` for a queue that was never used and that no worker serves, with the nearest."""
+    """Raise ``QueueNotFound`` for a queue that was never used and that no worker serves, with the nearest, and
+    ``QueueMoved``."""
     known = {*await app.queues(), *await served(app)}
     if queue not in known:
+        if door := await app.client.store.migrations.door(queue):
+            raise QueueMoved(queue, door)
         raise QueueNotFound(f"there is no queue {queue!r}{nearest(queue, known)}")
 
 

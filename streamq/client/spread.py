@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from streamq.client.outbox import Outbox
 from streamq.client.transfer import Transfer
 from streamq.errors import OutcomeUnknown, QueueFull
 from streamq.model import codec
+from streamq.model.clock import monotonic
 from streamq.model.envelope import New
 from streamq.model.headers import Headers, pack_headers, parse_headers
 from streamq.model.partitions import Partitions
@@ -39,6 +41,8 @@ WORTH: Final = 50
 """Jobs that are not parted any more: their call costs the server little more than one for each would."""
 REREAD: Final = 30.0
 """Seconds after which a producer reads anew what the scripts tell it otherwise: a server may have been emptied."""
+AGAIN: Final = 5.0
+"""Seconds after which it is told again what could not be told as another change went on."""
 TRIES: Final = 3
 """How often a job is sent whose answer was lost, and how often a place is looked for: it is added once."""
 
@@ -48,8 +52,8 @@ class Spread:
 
     def __init__(self, store: Store, outbox: Callable[[], Outbox], declared: Mapping[str, int]) -> None:
         self._store, self._outbox, self._declared = store, outbox, declared
-        self._told: set[str] = set()
-        """The queues of which what code declares was told."""
+        self._told: dict[str, float] = {}
+        """Of which queues what code declares was told, and when to tell it again where another change went on."""
         self._closed: dict[str, int] = {}
         """By queue, the change of which its partitions were told by this process."""
         self._telling = asyncio.Lock()
@@ -80,12 +84,15 @@ class Spread:
         if self._is_untold(queue):
             async with self._telling:  # of many who begin at once one tells it, and the others wait
                 if self._is_untold(queue):
-                    await self._store.partition.change(queue, self._declared[queue], told=False)
-                    self._told.add(queue)
+                    count = self._declared[queue]
+                    its = await self._store.partition.change(queue, count, told=False)
+                    self._told[queue] = math.inf if its.told or its.count >= count else monotonic() + AGAIN
 
     def _is_untold(self, queue: str) -> bool:
         declared = self._declared.get(queue, 1)
-        return declared > 1 and (queue not in self._told or self._store.partition.known(queue).is_whole)
+        if declared <= 1:
+            return False
+        return monotonic() >= self._told.get(queue, 0.0) or self._store.partition.known(queue).is_whole
 
     async def send(self, queue: str, jobs: Sequence[New], durability: Durability) -> list[str]:
         """Send the jobs of a call, and return their ids. Raises what ``Outbox.put`` does."""

@@ -26,10 +26,15 @@ _LETTERS: Final = ascii_letters + digits
 
 @lru_cache(65_536)
 def slot_of(key: str) -> int:
-    """The slot of a key, from 0: of what stands in its first braces, where that is not empty."""
+    """The slot of a key, from 0."""
+    return _slot(tag_in(key).encode())
+
+
+def tag_in(key: str) -> str:
+    """The hash tag of a key: what stands in its first braces, and all of it where that is nothing."""
     _, opened, rest = key.partition("{")
     tag, closed, _ = rest.partition("}")
-    return _slot((tag if opened and closed and tag else key).encode())
+    return tag if opened and closed and tag else key
 
 
 @lru_cache(65_536)

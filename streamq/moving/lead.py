@@ -21,6 +21,8 @@ BEAT: Final = LEASE / 5
 LOOK: Final = 0.1
 """Seconds between two looks at whether another process lives."""
 
+SAME: Final = "it is there already: the other address leads to the same keys"
+"""Why a queue does not move to where it is."""
 _TOKEN: Final = re.compile(r"process (\d+) on (.*), [0-9a-f]{16}")
 
 
@@ -37,7 +39,7 @@ async def leading(source: Migrations, target: Migrations, queue: str, own: str) 
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(_leave, source, queue, own)
         if (await target.leader(queue)).token == own:
-            raise MoveRefused(queue, "it is there already: the other address leads to the same keys")
+            raise MoveRefused(queue, SAME)
         await _take(target, queue, own)
         stack.push_async_callback(_leave, target, queue, own)
         beating = asyncio.create_task(_beat(source, target, queue, own), name=f"lead of {queue}")

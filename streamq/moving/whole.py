@@ -11,6 +11,7 @@ from typing import Any
 from streamq.model.moving import HERE, UNDER_WAY
 from streamq.model.partitions import Partitions
 from streamq.model.places import queue_of
+from streamq.moving.lead import SAME
 from streamq.moving.mover import Moved, Mover
 from streamq.moving.plan import Planned, planned
 from streamq.noun_errors import MoveRefused
@@ -35,7 +36,7 @@ class Whole:
     async def planned(self) -> Planned:
         """What would become of it."""
         parts = [await planned(self._from, self._to, name) for name in await self._names()]
-        problem = next((part.problem for part in parts if part.problem), "") or await self._problem()
+        problem = await self._problem() or next((part.problem for part in parts if part.problem), "")
         phases = {part.phase for part in parts}
         counts: Counter[str] = Counter()
         for part in parts:
@@ -91,6 +92,9 @@ class Whole:
         return store.partition.known(self._queue)
 
     async def _problem(self) -> str:
+        sides = [(each.servers.names, each.settings.prefix) for each in (self._from, self._to)]
+        if sides[0] == sides[1]:
+            return SAME
         its, there = await self._its(self._from), await self._its(self._to)
         if its.phase != "settled":
             return "its partitions are being changed: wait until `streamq queue partition` tells that they are not"

@@ -10,6 +10,7 @@ import hiredis
 from redis import exceptions as foreign
 
 from streamq.errors import OutcomeUnknown, OutOfMemory, Rejected, StreamqError, Unavailable, UsageError
+from streamq.noun_errors import QueueMoved
 
 
 class NoGroup(StreamqError):
@@ -116,9 +117,9 @@ def _first_word(error: Exception) -> tuple[str, str]:
 
 
 def is_of_another_type(error: object) -> bool:
-    """Whether a key is what no version of ours writes: somebody else's, under a name of ours. Who looks at many queues
-    takes it for nothing, and goes on with the others."""
-    return isinstance(error, Exception) and "WRONGTYPE" in str(error)
+    """Whether a key is what no version of ours writes: somebody else's, under a name of ours, or the text that a queue
+    moves. Who looks at many queues takes it for nothing, and goes on with the others."""
+    return isinstance(error, QueueMoved) or (isinstance(error, Exception) and "WRONGTYPE" in str(error))
 
 
 def readable(queues: Iterable[str], replies: Iterable[Any]) -> Iterator[tuple[str, Any]]:

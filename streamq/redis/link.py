@@ -17,8 +17,13 @@ from typing import Any
 from redis import exceptions as foreign
 from redis.asyncio import connection as aio
 
+from streamq.errors import StreamqError
 from streamq.model.clock import monotonic
-from streamq.redis.answers import is_demotion, is_refusal_to_read, packed, translate
+from streamq.model.moving import is_door
+from streamq.model.places import queue_of
+from streamq.model.slots import partition_in, tag_in
+from streamq.noun_errors import QueueMoved
+from streamq.redis.answers import is_demotion, is_of_another_type, is_refusal_to_read, packed, translate
 from streamq.redis.server import Search, Server
 from streamq.redis.wire import Wire, drop
 
@@ -100,8 +105,22 @@ class Link:
         replies = await self.batch(*commands, timeout=timeout)
         for reply in replies:
             if isinstance(reply, Exception):
-                raise translate(reply, sent=True) from reply
+                error = translate(reply, sent=True)
+                raise await self.explained(
+                    error, [command[1] for command in commands if command[1:]]
+                ) from reply
         return replies
+
+    async def explained(self, error: StreamqError, keys: Sequence[Any]) -> StreamqError:
+        """An error that was met at these keys: as ``QueueMoved`` where one has the text that its queue moves."""
+        if not is_of_another_type(error) or isinstance(error, QueueMoved):
+            return error
+        names = [key for key in keys if isinstance(key, str) and "}" in key]
+        for key, said in zip(names, await self.batch(*[("GET", key) for key in names]), strict=True):
+            text = said.decode("utf-8", "replace") if isinstance(said, bytes) else ""
+            if is_door(text):
+                return QueueMoved(queue_of(partition_in(tag_in(key))), text)
+        return error
 
     async def batch(self, *commands: tuple[Any, ...], timeout: float | None = None) -> list[Any]:
         """The same, with each of the server's errors in its reply's place. Raises only when it cannot be reached.

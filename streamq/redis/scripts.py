@@ -87,8 +87,11 @@ class Script:
             return reply
         error = translate(reply, sent=True)
         if isinstance(error, NoScript):
-            return await link.call(*self.in_full(keys, arguments))
-        raise error from reply
+            (reply,) = await link.batch(self.in_full(keys, arguments))
+            if not isinstance(reply, Exception):
+                return reply
+            error = translate(reply, sent=True)
+        raise await link.explained(error, keys if isinstance(keys, tuple) else self._of(keys)) from reply
 
 
 ENQUEUE: Final = Script("enqueue")

@@ -12,7 +12,7 @@ from streamq.model.keys import TOGETHER, Keys
 from streamq.model.moving import CLOSED, HERE, Move, beside, doors, is_door, stays
 from streamq.model.names import is_partition
 from streamq.model.slots import partition_in
-from streamq.noun_errors import MoveRefused, QueueMoved
+from streamq.noun_errors import MoveRefused
 from streamq.redis import scripts
 from streamq.redis.answers import is_of_another_type
 from streamq.redis.replies import info_in, pairs
@@ -217,15 +217,15 @@ class Migrations:
         text = (said or b"").decode("utf-8", "replace")
         return text if is_door(text) else ""
 
-    async def explained(self, queue: str, error: T) -> T | QueueMoved:
+    async def explained(self, queue: str, error: T) -> T | StreamqError:
         """An error that was met in a queue: as ``QueueMoved`` where it moves or has moved."""
-        if not is_of_another_type(error) or isinstance(error, OutcomeUnknown):
+        if not isinstance(error, StreamqError) or isinstance(error, OutcomeUnknown):
             return error
         try:
-            door = await self.door(queue)
+            async with self._access.pool.links() as links:
+                return await links.of(queue).explained(error, self._access.keys(queue).lanes)
         except StreamqError:
             return error
-        return QueueMoved(queue, door) if door else error
 
     async def leader(self, queue: str) -> Leader:
         """The process that moves a queue; without a token there is none."""

@@ -89,17 +89,23 @@ class PartitionStore:
 
     async def change(self, queue: str, count: int, *, told: bool) -> Partitions:
         """Tell how many partitions a queue has. ``told`` by an operator; what code says only makes them more, and
-        counts nothing where one has told. Raises ``PartitionsChanging`` while another change goes on."""
+        counts nothing where one has told, and waits for the end of another change: then it is to be said again. What an
+        operator tells meanwhile raises ``PartitionsChanging``. Raises ``QueueMoved``."""
+        await self._access.pool.call(
+            queue, "XLEN", self._access.keys(queue).lanes[0]
+        )  # before any is written
         while True:
             text, its = await self._read(queue)
             is_there = its.count == count or (not told and (its.told or its.count > count))
-            if is_there and (its.told or not told):
+            is_changing = its.phase != "settled"
+            if (is_there and (its.told or not told)) or (is_changing and not told):
                 return await self.settled_or_moving(queue)
-            if its.phase != "settled":
-                raise PartitionsChanging(queue, its.was, its.count, count)
-            changed = its.changed(count, told=told, now=await self._now() // 1000)
             if is_there:
                 changed = replace(its, told=True)
+            elif is_changing:
+                raise PartitionsChanging(queue, its.was, its.count, count)
+            else:
+                changed = its.changed(count, told=told, now=await self._now() // 1000)
             if await self._write(queue, text, changed):
                 return await self.settled_or_moving(queue)
 
@@ -128,7 +134,9 @@ class PartitionStore:
         await self._access.pool.call_home("HDEL", self._access.shared.partitions, queue)
         shared = self._access.shared.shared
         fields = await self._access.pool.call_home("HKEYS", shared)
-        own = [field for field in fields if field.partition(b" ")[2].startswith(f"{queue}{SEPARATOR}".encode())]
+        own = [
+            field for field in fields if field.partition(b" ")[2].startswith(f"{queue}{SEPARATOR}".encode())
+        ]
         if own:
             await self._access.pool.call_home("HDEL", shared, *own)
         self._access.partitions.pop(queue, None)

@@ -16,6 +16,7 @@ from streamq.model.clock import from_ms, to_ms
 from streamq.model.names import is_partition
 from streamq.model.schedule import Moving, Schedule
 from streamq.model.schedule_record import ScheduleRecord, record
+from streamq.noun_errors import QueueMoved
 from streamq.redis import scripts
 from streamq.redis.link import Link
 from streamq.redis.links import Links
@@ -258,6 +259,8 @@ class Schedules:
             for queue in queues:
                 try:
                     kept = await self._everything(links.of(queue), queue)
+                except QueueMoved:
+                    continue
                 except Rejected as error:
                     self._leave_out(queue, b"", str(error).encode(), f"what is kept of schedules ({error})")
                     continue

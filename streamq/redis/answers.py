@@ -96,10 +96,11 @@ def _of_certificate(error: BaseException) -> str:
         seen = seen.__cause__ or seen.__context__
     if seen is None:
         return ""
-    if "expired" in seen.verify_message or "mismatch" in seen.verify_message:
-        return f"its certificate will not do: {seen.verify_message}"
+    why = getattr(seen, "verify_message", "")  # OpenSSL says it, nobody else
+    if "expired" in why or "mismatch" in why:
+        return f"its certificate will not do: {why}"
     return (
-        f"its certificate is of an authority that is not trusted here ({seen.verify_message}): "
+        f"its certificate is of an authority that is not trusted here ({why}): "
         "name the authority's file in STREAMQ_REDIS_CA"
     )
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from streamq.errors import StreamqError
+from streamq.errors import Rejected, StreamqError
 from streamq.model.clock import monotonic
 from streamq.model.names import is_partition
 from streamq.model.partitions import WHOLE, Partitions, read
@@ -80,7 +80,10 @@ class PartitionStore:
         """The same, with those beyond in which a producer that was late has put anything."""
         queues = list(queues)
         names = await self.of_each(queues)
-        members = await self._access.ask_home("SMEMBERS", self._access.shared.queues)
+        try:
+            members = await self._access.ask_home("SMEMBERS", self._access.shared.queues)
+        except Rejected:  # what is wrong with the list keeps nobody from the partitions that are known
+            return names
         listed = [member.decode("utf-8", "replace") for member in members]
         late = {name for name in listed if is_partition(name) and queue_of(name) in queues}
         return [*names, *sorted(late.difference(names))]

@@ -6,15 +6,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from streamq.duties.duty import Wakeable
-from streamq.model.pace import is_many
 from streamq.store.store import Store
 
-LOOK: Final = 2.0
-"""Seconds between two looks: so late is a worker at jobs of a partition that is new."""
-LATE: Final = 15
+LOOK: Final = 10.0
+"""Seconds between two looks: so late is a worker at jobs of a partition that is new, where the signal was lost."""
+LATE: Final = 3
 """One look of so many is for partitions that nobody should use any more."""
-LOOK_AT_MANY: Final = 10.0
-"""The same of a worker with many queues."""
+NEWS: Final = b"partitions"
+"""The word of the signal that tells of a change."""
 
 
 class Served(Wakeable):
@@ -27,7 +26,8 @@ class Served(Wakeable):
     ) -> None:  # fmt: skip
         super().__init__("partitions", store)
         self._of, self._tell, self._begin = queues, tell, begin
-        self._looks = 0
+        self._looks, self._heard = 0, False
+        self._listening: dict[str, Callable[[], None]] = {}
         self.names: list[str] = []
 
     async def find(self) -> None:
@@ -37,7 +37,13 @@ class Served(Wakeable):
 
     async def once(self) -> int:
         """Ask. Returns how many are new."""
+        self._woken.clear()
+        channels = {queue: self._store.keys(queue).signals for queue in self._of}
+        self._store.signals.listen_only(self._listening, channels, self._hear)
         await self._tell()
+        if self._heard:
+            self._heard = False
+            await self._store.partition.refresh(fresh=0.0)
         self._looks += 1
         partitions = self._store.partition
         ask = partitions.in_use if self._looks % LATE == 0 else partitions.of_each
@@ -47,5 +53,15 @@ class Served(Wakeable):
         return len(new)
 
     async def rest(self) -> None:
-        """A moment; longer where there are many queues, of which most have but one."""
-        await self._pause(LOOK if not is_many(len(self.names)) else LOOK_AT_MANY)
+        """A while, or until a signal tells of a change."""
+        await self._pause(LOOK)
+
+    def _hear(self, _queue: str, message: bytes | None) -> None:
+        if message is None or message.startswith(NEWS):
+            self._heard = True
+            self.wake()
+
+    async def close(self) -> None:
+        """Hear of nothing any more."""
+        self._store.signals.listen_only(self._listening, {}, self._hear)
+        await super().close()

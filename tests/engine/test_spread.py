@@ -9,13 +9,14 @@ from collections import Counter
 
 import pytest
 
+from streamq import App
 from streamq.model.keys import Keys
 from streamq.model.places import partition, place_of
 from streamq.model.slots import SLOTS, slot_of, slot_of_queue, tag_of
 from streamq.worker.sources import Sources
 from streamq.worker.turns import UNKNOWN, Turns
 
-from .test_partitions import QUEUE, App, numbers, parted  # noqa: F401  # pytest finds the fixture here
+from .parted import QUEUE, numbers
 
 CHANCE = random.Random(7)  # noqa: S311  # names are no secret
 NAMES = ["sms", *("".join(CHANCE.choices(string.ascii_letters + "-._", k=n % 40 + 1)) for n in range(200))]
@@ -53,7 +54,7 @@ def test_each_partition_of_each_queue_has_a_slot_of_its_own() -> None:
 
 
 async def test_jobs_that_are_sent_at_the_same_time_go_together_and_lone_ones_go_round(
-    parted: App,  # noqa: F811
+    parted: App,
 ) -> None:
     await parted.enqueue(QUEUE, "send", 0)
     together = await asyncio.gather(*(parted.enqueue(QUEUE, "send", n) for n in range(100)))

@@ -99,13 +99,13 @@ async def test_the_nearest_task_and_shared_limit_are_told_and_both_may_be_new(
             STREAMQ_PREFIX=prefix,
         )
     task = "warning: no worker has published a task 'send_smss': did you mean send_sms?\n"
-    shared = "warning: nothing is said of a shared limit 'provder': did you mean provider?\n"
+    shared = "error: nothing is said of a shared limit 'provder': did you mean provider?\n"
     assert [_told(ended) for ended in ends[:6]] == [
         (0, task),
         (0, ""),
         (0, task),
         (0, task),
-        (0, shared),
+        (3, shared),
         (0, ""),
     ]
     assert (ends[6].code, "did you mean failed?" in ends[6].err) == (2, True)

@@ -21,9 +21,16 @@ def children() -> set[int]:
 
 
 def _below(process: int) -> set[int]:
-    told = map(_text, Path(f"/proc/{process}/task").glob("*/children"))
+    told = [_text(thread / "children") for thread in _threads(process)]
     own = {int(child) for each in told for child in each.split()}
     return own.union(*map(_below, own))
+
+
+def _threads(process: int) -> list[Path]:
+    try:
+        return list(Path(f"/proc/{process}/task").iterdir())
+    except (FileNotFoundError, ProcessLookupError):  # it has ended
+        return []
 
 
 def _text(file: Path) -> str:

@@ -46,7 +46,7 @@ const VIEWS = [
   ["messaging/:part", messaging],
   ["activity", activity],
 ];
-const nowhere = { title: () => "Nothing is here", body: () => empty("The address leads nowhere. Choose a page above.") };
+const nowhere = { title: () => "Nothing is here", body: () => empty("Choose a page above.") };
 
 const PAGES = [
   ["", "Overview", "o"],

@@ -99,8 +99,9 @@ class OptOuts:
 
 
 def address(channel: str, recipient: str) -> str:
-    """The subject of an address on a channel."""
-    return f"{channel} {recipient.strip().lower()}"[:500]
+    """The subject of an address on a channel, which may have any characters: a name has printable ones alone."""
+    named = "".join(each if each.isprintable() else " " for each in recipient.lower())
+    return f"{channel} {named.strip()}"[:500]
 
 
 def contact(workspace: Any, contact_id: str) -> str:

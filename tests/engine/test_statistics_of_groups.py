@@ -54,7 +54,9 @@ async def test_what_a_tenant_came_to_is_told_with_how_long_its_jobs_waited_and_r
         assert (found.groups["acme"].completed, list(found.groups)) == (30, ["acme", "bell"])
         assert (found.groups["bell"].completed, found.groups["bell"].failed) == (1, 1)
         assert 0 <= (found.groups["acme"].run.p95 or 0) < 1
-        assert (found.groups["acme"].wait.p95 or 0) > 0
+        assert found.groups["acme"].wait.p95 is not None, (
+            "since their gate has let them through, it may be no time"
+        )
         one = await app.queue("q").statistics("5m", group="acme")
         assert (one.group, one.total.completed, one.tasks) == ("acme", 30, {})
         assert sum(point.figures.completed for point in one.points) == 30

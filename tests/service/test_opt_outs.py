@@ -35,6 +35,15 @@ async def hear(service: Service, text: str, **more: Any) -> Any:
     return (await service.post(HOOK, body, **signed(key, "r", body)))[2]
 
 
+async def test_an_address_of_any_characters_is_one_that_can_opt_out(settings: Make) -> None:
+    async with running(settings()) as service:
+        for odd in ("\x1d", "\n", "\x00", "\u2028", "\U000f6239", "é", " ", "'"):
+            who = {"channel": "sms", "address": f"a{odd}b"}
+            for path in (OPT_OUTS, f"{OPT_OUTS}/remove"):
+                status, _, said = await service.post(path, who)
+                assert status in (200, 201) or said["code"] == "validation", said
+
+
 @pytest.mark.parametrize("word", ["STOP", " stop. ", "Unsubscribe", "stop all", '"Quit!"'])
 async def test_who_says_stop_gets_nothing_more_until_start(
     settings: Make, sandbox: Service, word: str

@@ -168,15 +168,22 @@ class QueueNotEmpty(QueueError):
 
 
 class PartitionsChanging(QueueError):
-    """The number of its partitions is being changed already: it ``was`` so many, and comes to ``count``."""
+    """The number of its partitions is being changed by another at this moment, or too many changes of it are not over:
+    it ``was`` so many, and comes to ``count``. It may go back to any of ``former`` where there are some."""
 
     code = "partitions-changing"
 
-    def __init__(self, queue: str, was: int, count: int, wanted: int) -> None:
-        self.queue, self.was, self.count, self.wanted = queue, was, count, wanted
+    def __init__(self, queue: str, was: int, count: int, wanted: int, former: Sequence[int] = ()) -> None:
+        self.queue, self.was, self.count, self.wanted, self.former = queue, was, count, wanted, tuple(former)
+        looks = f"`streamq queue partition {queue}` tells"
+        back = " or ".join(map(str, sorted(self.former)))
+        reason = (
+            f"groups or keys stay since {len(self.former)} changes: wait for those that {looks}, or go back to {back}"
+            if self.former else f"say it again when that is known, which {looks}"
+        )  # fmt: skip
         super().__init__(
             f"queue {queue!r} is on its way from {was} to {counted(count, 'partition')}, and cannot be given {wanted} "
-            f"meanwhile: wait until its groups have moved, which `streamq queue partition {queue}` tells"
+            f"meanwhile: {reason}"
         )
 
 

@@ -30,8 +30,9 @@ class Partitioned:
         """Say how many partitions it has, 1 to 64: for all processes, whatever code says, and while jobs come and run.
 
         More hold at once for new jobs; a group, and a unique key, keeps its partition until none of its jobs is left
-        there. Of fewer, those beyond get no new jobs, and are served until they are empty. Raises ``UsageError`` for
-        any other number, and ``PartitionsChanging`` while another change goes on.
+        there, also when the number changes again. Of fewer, those beyond get no new jobs, and are served until they are
+        empty. Raises ``UsageError`` for any other number, and ``PartitionsChanging`` while another begins to change it,
+        and where groups or keys stay since four changes.
         """
         try:
             checked_count(count)

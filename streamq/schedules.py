@@ -23,7 +23,7 @@ from streamq.model.shown import as_given
 from streamq.noun_errors import ScheduleConflict, ScheduleNotFound, full
 from streamq.options import Option, line
 from streamq.scheduling import Payload, ScheduleOptions, made
-from streamq.store.schedules import FULL, SAME, SKIPPED, STALE, Tick, queue_in
+from streamq.store.schedules import AWAY, FULL, SAME, SKIPPED, STALE, Tick, queue_in
 from streamq.store.schedules import Schedules as Stored
 from streamq.task import Task
 
@@ -204,9 +204,11 @@ class Schedules:
         its = await self._client.partitions_of(queue)
         if found is not None and queue_of(found.schedule.queue) == queue:
             return replace(schedule, queue=found.schedule.queue)
-        by = anchor(schedule.group or "", schedule.name)
-        count = its.was if schedule.group and its.phase == "moving" else its.count
-        return replace(schedule, queue=partition(queue, home(by, count)))
+        if schedule.group:
+            return replace(
+                schedule, queue=await self._client.store.partition.place_of_group(queue, schedule.group)
+            )
+        return replace(schedule, queue=partition(queue, home(anchor("", schedule.name), its.count)))
 
     async def _check_source(self, schedule: Schedule, found: ScheduleRecord | None) -> None:
         if found is None or found.schedule.source == schedule.source:
@@ -313,7 +315,7 @@ class Schedules:
                 )
             if ticked.said == FULL:
                 raise full(queue_of(of.queue), ticked.job)
-            if ticked.said == STALE:
+            if ticked.said in (STALE, AWAY):
                 return False
             known = self._tasks.get(of.task)
             parse = known.parse_result if known else None

@@ -50,13 +50,16 @@ class RetentionDocument(KeptDocument):
 
 class PartitionsDocument(TypedDict):
     """Over how many partitions new jobs are spread, and how many may have some; a change is `closing`, `moving` or
-    `settled`, and was `told` by an operator."""
+    `settled`, and was `told` by an operator. While it is `moving`, so many groups and keys stay where they were, with
+    some `examples`."""
 
     count: int
     reach: int
     was: int
     phase: str
     told: bool
+    staying: int
+    examples: list[str]
 
 
 class Described(TypedDict):

@@ -120,7 +120,9 @@ OF_ENGINE: Final[dict[type[StreamqError], ProblemType]] = {
         429, QueueFull.code, "as many jobs wait in the queue as may: `waiting` of `bound`"
     ),
     PartitionsChanging: ProblemType(
-        409, PartitionsChanging.code, "the partitions of the queue are on their way from `was` to `count`"
+        409,
+        PartitionsChanging.code,
+        "the partitions of the queue are on their way from `was` to `count`; they may go back to `former`",
     ),
     QueueInUse: ProblemType(409, QueueInUse.code, "the queue is served by `workers`"),
     QueueNotEmpty: ProblemType(
@@ -257,7 +259,7 @@ _TOLD: Final[dict[type[StreamqError], dict[str, str]]] = {
     KeyInUse: {"state": "state", "allowed": "allowed", "key": "key", "other": "other"},
     WrongState: {"state": "state", "allowed": "allowed"},
     VersionConflict: {"version": "version"},
-    PartitionsChanging: {"was": "was", "count": "count"},
+    PartitionsChanging: {"was": "was", "count": "count", "former": "former"},
     QueueInUse: {"workers": "workers"},
     QueueNotEmpty: {"counts": "counts"},
     InvalidLimit: {"part": "part"},

@@ -103,8 +103,12 @@ def _kept(what: str, said: dict[str, Any]) -> dict[str, str]:
 
 def _partitions(said: dict[str, Any]) -> str | None:
     """How many partitions, and what becomes of a change; nothing of a queue that has one."""
-    if said["phase"] != "settled":
-        return f"{said['count']}, from {said['was']}: groups and keys are on their way ({said['phase']})"
+    if said["phase"] == "closing":
+        return f"{said['count']}, from {said['was']}: it is found out what stays where it is (closing)"
+    if said["phase"] == "moving":
+        stay = [*said["examples"], *["..."][: said["staying"] > len(said["examples"])]]
+        them = f"{said['staying']} groups and keys stay where they are until they are gone"
+        return f"{said['count']}, from {said['was']}: {them}: {', '.join(stay)}"
     if said["reach"] > said["count"]:
         return f"{said['count']}; {said['reach'] - said['count']} more are drained"
     return str(said["count"]) if said["count"] > 1 else None

@@ -47,7 +47,7 @@ from streamq.errors import (
 )
 from streamq.model.clock import monotonic
 from streamq.model.envelope import New
-from streamq.redis.answers import Demoted, Redirected
+from streamq.redis.answers import Demoted, Redirected, is_foreign
 from streamq.redis.links import Links
 from streamq.redis.server import Server
 from streamq.settings import Durability
@@ -245,7 +245,11 @@ class _Carrier:
         for load, found in zip(departure.loads, answers, strict=True):
             if unsent and isinstance(found, UsageError):
                 continue
-            answer = await self._store.migrations.explained(load.batch.producer.queue, found)
+            explained, queue = self._store.migrations.explained, load.batch.producer.queue
+            answer = await explained(queue, found)
+            if is_foreign(answer):  # or the queue has opened since, and is here by now
+                (again,) = await self._attempt(self._links, [load.batch])
+                answer = await explained(queue, again)
             if isinstance(answer, QueueFull):
                 room = answer.bound - answer.waiting
                 if fitting := load.fitting(room, answer.group):

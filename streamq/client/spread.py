@@ -24,8 +24,8 @@ from streamq.model import codec
 from streamq.model.clock import monotonic
 from streamq.model.envelope import New
 from streamq.model.headers import Headers, pack_headers, parse_headers
-from streamq.model.partitions import Partitions
-from streamq.model.places import anchor, home, key_within, partition, shown_id
+from streamq.model.partitions import NONE, Partitions
+from streamq.model.places import anchor, anchor_before, home, key_within, partition, shown_id
 from streamq.noun_errors import GroupFull
 from streamq.settings import Durability
 from streamq.store.batch import Batch, Stale
@@ -117,11 +117,12 @@ class Spread:
         for tries in reversed(range(TRIES)):
             placed = _Placed.of(job, await self.of(queue))
             try:
-                if placed.old is not None:
-                    name = partition(queue, placed.old)
+                for old in placed.former:
+                    name = partition(queue, old.number)
                     with _elsewhere():
-                        asks = codec.dumps(placed.asks)
-                        return shown_id(name, await send(name, request, placed.as_before, durability, asks))
+                        return shown_id(
+                            name, await send(name, request, placed.at(old), durability, old.asked)
+                        )
                 name = partition(queue, placed.home or 0)
                 return shown_id(name, await send(name, request, placed.at_home, durability))
             except Stale:
@@ -131,10 +132,10 @@ class Spread:
         raise AssertionError
 
     async def _send(self, queue: str, job: _Placed, durability: Durability) -> list[str]:
-        if job.old is not None:
-            name = partition(queue, job.old)
+        for old in job.former:
+            name = partition(queue, old.number)
             with _elsewhere():
-                return [shown_id(name, await self._ask(name, job, durability))]
+                return [shown_id(name, await self._ask(name, job.at(old), old.asked, durability))]
         if job.home is not None:
             return await self._put(partition(queue, job.home), job, durability)
         with self._turns[queue].share() as turn:
@@ -156,11 +157,11 @@ class Spread:
         ids = await self._outbox().put(name, (job.at_home,), durability, placed=True)
         return [shown_id(name, each) for each in ids]
 
-    async def _ask(self, name: str, job: _Placed, durability: Durability) -> str:
-        """The id of a job that its old home has taken. Raises ``Stale`` where nothing of its kind is left there."""
+    async def _ask(self, name: str, job: New, asked: bytes, durability: Durability) -> str:
+        """The id of a job that an old home has taken. Raises ``Stale`` where nothing of its kind is left there."""
         producers = self._store.producers
         producer = producers.producer(name, secrets.token_hex(8), plain=False)
-        batch = Batch(producer, 1, (job.as_before,), codec.dumps(job.asks))
+        batch = Batch(producer, 1, (job,), asked)
         async with self._store.pool.links() as links:
             for left in reversed(range(TRIES)):
                 (answer,) = await producers.submit(links.of(name), [batch], durability)
@@ -183,7 +184,7 @@ class Spread:
 
         async def put(part: list[New]) -> list[str]:
             first = _Placed.of(part[0], its)
-            if first.old is None:
+            if not first.former:
                 name = partition(
                     queue, self._turns[queue].next() % its.count if first.home is None else first.home
                 )
@@ -214,7 +215,7 @@ class Spread:
             alike: dict[tuple[int | None, bool], list[int]] = {}
             for n, job in enumerate(window):
                 placed = _Placed.of(job, its)
-                alike.setdefault((placed.home, placed.old is not None), []).append(n)
+                alike.setdefault((placed.home, bool(placed.former)), []).append(n)
             for those in chain.from_iterable(
                 _in_parts(those, its.count) if own is None else (those,) for (own, _), those in alike.items()
             ):
@@ -278,6 +279,28 @@ def batched(jobs: Iterable[New], count: int) -> Iterator[list[New]]:
         yield window
 
 
+class _Former(NamedTuple):
+    """A former home of a job, which takes it as long as anything of its kind is left there."""
+
+    number: int
+    asks: tuple[str, ...]
+    """What may be left there."""
+    was_whole: bool
+    """Whether the queue had no partitions then: keys were unique in all of it."""
+
+    @property
+    def asked(self) -> bytes:
+        """What may be left there, as the script takes it."""
+        return codec.dumps(self.asks)
+
+    @classmethod
+    def of(cls, count: int, by: str, key: str) -> _Former:
+        if count != NONE:
+            return cls(home(by, count), (by,), was_whole=False)
+        asks = dict.fromkeys(anchor_before(each) for each in (by, anchor("", key)) if each)
+        return cls(0, tuple(asks), was_whole=True)
+
+
 class _Placed(NamedTuple):
     """A job, and where it belongs."""
 
@@ -286,11 +309,8 @@ class _Placed(NamedTuple):
     home: int | None
     """Its partition; ``None`` where any will do."""
     among: int
-    old: int | None = None
-    """The partition that is asked first, while a change goes on."""
-    asks: list[str] = []  # noqa: RUF012  # never changed
-    first: bool = False
-    """Whether its keys were unique in all of the queue before the change."""
+    former: tuple[_Former, ...] = ()
+    """What is asked first, one after the other, while a change goes on."""
 
     @classmethod
     def of(cls, job: New, its: Partitions) -> _Placed:
@@ -302,11 +322,13 @@ class _Placed(NamedTuple):
         own = home(by, its.count)
         if its.phase != "moving":
             return cls(job, group, own, its.count)
-        old = 0 if its.first else home(by, its.was)
-        if own == old and not (its.first and key):
-            return cls(job, group, own, its.count)
-        asks = [by, *([anchor("", key)] if group and key and its.first else [])]
-        return cls(job, group, own, its.count, old, asks, its.first)
+        former = dict.fromkeys(_Former.of(count, by, key) for count in its.former)
+        asked = (old for old in former if old.number != own or (old.was_whole and key))
+        return cls(job, group, own, its.count, tuple(asked))
+
+    def at(self, old: _Former) -> New:
+        """The job as a former home takes it."""
+        return self.job if old.was_whole else self.at_home
 
     @property
     def at_home(self) -> New:
@@ -316,11 +338,6 @@ class _Placed(NamedTuple):
             return job
         key = key_within(self.group, job.demand.key)
         return _with_key(job, key)
-
-    @property
-    def as_before(self) -> New:
-        """The job as its old home takes it."""
-        return self.job if self.first else self.at_home
 
 
 def _with_key(job: New, key: str) -> New:

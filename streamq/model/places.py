@@ -88,6 +88,16 @@ def anchor(group: str, key: str) -> str:
     return f"g{tenant_of(group)}" if group else f"k{key}" if key else ""
 
 
+def anchor_before(anchor: str) -> str:
+    """The same for what has stayed since the queue had no partitions: keys were unique in all of it then."""
+    return anchor[:1].upper() + anchor[1:]
+
+
+def anchor_shown(anchor: str) -> str:
+    """What has its home by it, as people know it."""
+    return f"{'group' if anchor[:1] in 'gG' else 'key'} {anchor[1:]}"
+
+
 def key_within(group: str, key: str) -> str:
     """The key as a partition knows it: those of different groups do not meet there."""
     return f"{tenant_of(group)}{WITHIN}{key}" if group and key else key

@@ -303,13 +303,3 @@ class Plan:
 def _by_chance(text: str, below: int) -> int:
     """A number from 0 on that looks random, and is the same in every process."""
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest()) % below
-
-
-def group_in(kept: bytes) -> str | None:
-    """The group of the jobs of a schedule, by what is kept of it; ``None`` where it is no schedule, too."""
-    _, _, definition = kept.partition(b" ")
-    try:
-        group = codec.loads(definition.partition(b"\n")[0]).get("group")
-    except (ValueError, AttributeError):
-        return None
-    return group if isinstance(group, str) else None

@@ -74,6 +74,12 @@ class ScheduleRecord:
         """``active``, ``paused``, or ``ended`` when no planned time comes any more."""
         return "paused" if self.paused else "active" if self.next_at else "ended"
 
+    def written_runs(self) -> bytes:
+        """What ``runs`` keeps of it, but for the job of its last run."""
+        times = (str(to_ms(at) if at else 0) for at in (self.last_planned_at, self.last_at))
+        pause = self.paused.written().decode() if self.paused else ""
+        return f"{' '.join(times)} - {self.runs} {self.skipped} {self.missed} {pause}".encode()
+
     def is_over(self, before: datetime) -> bool:
         """Whether it was made at run time, and no run of it was planned from ``before`` on, or comes any more."""
         times = (self.last_at, self.schedule.at, self.schedule.end)

@@ -123,6 +123,11 @@ def is_of_another_type(error: object) -> bool:
     return isinstance(error, QueueMoved) or (isinstance(error, Exception) and "WRONGTYPE" in str(error))
 
 
+def is_foreign(error: object) -> bool:
+    """The same where no text is found that the queue moves: somebody else's, or one that was there a moment ago."""
+    return is_of_another_type(error) and not isinstance(error, QueueMoved)
+
+
 def readable(queues: Iterable[str], replies: Iterable[Any]) -> Iterator[tuple[str, Any]]:
     """Each queue with its reply, but for those whose key is of another type. Raises the first other error."""
     for queue, reply in zip(queues, replies, strict=True):

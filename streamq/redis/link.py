@@ -23,7 +23,7 @@ from streamq.model.moving import is_door
 from streamq.model.places import queue_of
 from streamq.model.slots import partition_in, tag_in
 from streamq.noun_errors import QueueMoved
-from streamq.redis.answers import is_demotion, is_of_another_type, is_refusal_to_read, packed, translate
+from streamq.redis.answers import is_demotion, is_foreign, is_refusal_to_read, packed, translate
 from streamq.redis.server import Search, Server
 from streamq.redis.wire import Wire, drop
 
@@ -113,7 +113,7 @@ class Link:
 
     async def explained(self, error: StreamqError, keys: Sequence[Any]) -> StreamqError:
         """An error that was met at these keys: as ``QueueMoved`` where one has the text that its queue moves."""
-        if not is_of_another_type(error) or isinstance(error, QueueMoved):
+        if not is_foreign(error):
             return error
         names = [key for key in keys if isinstance(key, str) and "}" in key]
         for key, said in zip(names, await self.batch(*[("GET", key) for key in names]), strict=True):

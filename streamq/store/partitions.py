@@ -18,14 +18,16 @@ from streamq.errors import Rejected, StreamqError
 from streamq.model.clock import monotonic
 from streamq.model.names import is_partition
 from streamq.model.partitions import WHOLE, Partitions, read
-from streamq.model.places import SEPARATOR, queue_of
+from streamq.model.places import SEPARATOR, anchor, anchor_before, home, partition, queue_of
 from streamq.noun_errors import PartitionsChanging
 from streamq.redis import scripts
 from streamq.redis.replies import pairs
 from streamq.store.access import Access
 from streamq.store.group import Groups
 from streamq.store.inheriting import inherit
-from streamq.store.staying import let_go, note
+from streamq.store.replicated import until_safe
+from streamq.store.schedules import Schedules
+from streamq.store.staying import NOTHING, Staying, let_go, note
 
 FRESH: Final = 1.0
 """Seconds for which what was read is taken to be so, by who looks at queues. Producers are told by the scripts."""
@@ -44,8 +46,8 @@ class _Overtaken(Exception):
 class PartitionStore:
     """Commands: a number of partitions is told, and what follows from that. Queries: the partitions of queues."""
 
-    def __init__(self, access: Access, groups: Groups) -> None:
-        self._access, self._groups = access, groups
+    def __init__(self, access: Access, groups: Groups, schedules: Schedules) -> None:
+        self._access, self._groups, self._schedules = access, groups, schedules
         self._read_at = 0.0
         self._finding: dict[str, asyncio.Future[Partitions]] = {}
         """By queue, what has to stay is being found out."""
@@ -88,27 +90,38 @@ class PartitionStore:
         late = {name for name in listed if is_partition(name) and queue_of(name) in queues}
         return [*names, *sorted(late.difference(names))]
 
+    async def place_of_group(self, queue: str, group: str) -> str:
+        """The partition to which jobs of a group go now: an old home as long as any of them is left there."""
+        its, by = self.known(queue), anchor(group, "")
+        former = [(home(by, count), by) if count else (0, anchor_before(by)) for count in its.former]
+        for number, field in former:
+            name = partition(queue, number)
+            if await self._access.pool.call(name, "HEXISTS", self._access.keys(name).staying, field):
+                return name
+        return partition(queue, home(by, its.count))
+
     # -- commands -------------------------------------------------------------------------------------------
 
     async def change(self, queue: str, count: int, *, told: bool) -> Partitions:
         """Tell how many partitions a queue has. ``told`` by an operator; what code says only makes them more, and
-        counts nothing where one has told, and waits for the end of another change: then it is to be said again. What an
-        operator tells meanwhile raises ``PartitionsChanging``. Raises ``QueueMoved``."""
+        counts nothing where one has told, and where it is not possible now it is to be said again. What an operator
+        tells then raises ``PartitionsChanging``. Raises ``QueueMoved``."""
         await self._access.pool.call(
             queue, "XLEN", self._access.keys(queue).lanes[0]
         )  # before any is written
         while True:
             text, its = await self._read(queue)
             is_there = its.count == count or (not told and (its.told or its.count > count))
-            is_changing = its.phase != "settled"
-            if (is_there and (its.told or not told)) or (is_changing and not told):
+            is_possible = its.phase != "closing" and its.may_become(count)
+            if (is_there and (its.told or not told)) or not (is_there or is_possible or told):
                 return await self.settled_or_moving(queue)
             if is_there:
                 changed = replace(its, told=True)
-            elif is_changing:
-                raise PartitionsChanging(queue, its.was, its.count, count)
-            else:
+            elif is_possible:
                 changed = its.changed(count, told=told, now=await self._now() // 1000)
+            else:
+                back = () if its.phase == "closing" else its.may_go_back_to
+                raise PartitionsChanging(queue, its.was, its.count, count, back)
             if await self._write(queue, text, changed):
                 return await self.settled_or_moving(queue)
 
@@ -174,7 +187,7 @@ class PartitionStore:
 
     async def _walk(self, queue: str, its: Partitions) -> Partitions:
         """Close the old partitions, and note what stays in each; others see meanwhile that this is done."""
-        names, stays, renewed = list(its.names(queue)), False, monotonic()
+        names, renewed = list(its.names(queue)), monotonic()
 
         async def show_life() -> None:
             nonlocal its, renewed
@@ -184,19 +197,29 @@ class PartitionStore:
                     raise _Overtaken
                 its, renewed = later, monotonic()
 
-        links = self._access.links()
+        links, stay = self._access.links(), NOTHING
         try:
-            await inherit(self._access, self._groups, names, names[its.had :])
-            await self.close(queue, its)
-            for name in names[: its.had]:
-                stays |= await note(self._access, links.of(name), name, its, show_life)
-            over: Any = "moving" if stays else "settled"
-            await self._write(queue, its.written(), replace(its, phase=over, walker="", until=0))
+            async for _ in until_safe(self._access, names):
+                await inherit(self._access, self._groups, names, names[its.had :])
+                await self.close(queue, its)
+                stay = NOTHING
+                for name in names[: its.had]:
+                    stay += await note(self._access, links.of(name), name, its, show_life)
+            await self._seen(queue, its.written(), its, stay)
         except _Overtaken:
             return await self._find(queue)
         finally:
             await links.close()
         return (await self._read(queue))[1]
+
+    async def _seen(self, queue: str, text: bytes, its: Partitions, stay: Staying) -> None:
+        """So much was seen to stay; where that is nothing, the change is over. Schedules have no jobs while they rest:
+        they go when those of their group have gone."""
+        for name in its.names(queue):
+            await self._schedules.follow(name, its)
+        after = its.moving(stay.count, stay.examples) if stay.count else its.settled()
+        if after != its:
+            await self._write(queue, text, after)
 
     async def stop(self) -> None:
         """Find out nothing more: the store is closed."""
@@ -236,19 +259,21 @@ class PartitionStore:
             return await self.settled_or_moving(queue)
         if its.phase != "moving":
             return await self._drain(queue, text, its) if its.reach > its.count else its
-        stay = 0
+        stay = NOTHING
         async with self._access.pool.links() as links:
             for name in its.names(queue):
                 stay += await let_go(self._access, links.of(name), name)
-        if not stay:
-            await self._write(queue, text, replace(its, phase="settled", was=its.count))
+        await self._seen(queue, text, its, stay)
         return self.known(queue)
 
     async def _drain(self, queue: str, text: bytes, its: Partitions) -> Partitions:
         """Those beyond the count are served for a day after they are empty: by then nobody sends there any more."""
-        now, beyond = await self._now() // 1000, its.names(queue)[its.count :]
-        async with self._access.pool.links() as links:
-            sizes = [size for name in beyond for size in await links.of(name).calls(*self._sizes(name))]
+        now, sizes = await self._now() // 1000, list[int]()
+        for name in its.names(queue)[its.count :]:
+            *jobs, _ = await self._kept_in(name)
+            if not any(jobs):
+                await self._schedules.follow(name, its, alone=True)
+            sizes += [*await self._kept_in(name), await self._schedules.count(name)]
         drained = 0 if any(sizes) else its.drained or now
         if drained and now - drained > RETIRED:
             its = replace(its, reach=its.count, drained=0)
@@ -259,10 +284,11 @@ class PartitionStore:
         await self._write(queue, text, its)
         return self.known(queue)
 
-    def _sizes(self, name: str) -> list[tuple[str, str]]:
-        """The commands that tell whether anything is left in a partition."""
+    async def _kept_in(self, name: str) -> list[int]:
+        """How many jobs are left in the places of a partition, and records of them."""
         keys = self._access.keys(name)
-        return [
-            *[("XLEN", lane) for lane in keys.lanes],
-            *[("HLEN", key) for key in (keys.parked, keys.finished, keys.schedules)],
+        lengths = [("XLEN", lane) for lane in keys.lanes] + [
+            ("HLEN", key) for key in (keys.parked, keys.finished)
         ]
+        async with self._access.pool.links() as links:
+            return [int(size) for size in await links.of(name).calls(*lengths)]

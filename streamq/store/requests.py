@@ -9,6 +9,7 @@ from typing import Final, Literal, cast
 from streamq.errors import OutcomeUnknown
 from streamq.model.envelope import New
 from streamq.redis import scripts
+from streamq.redis.answers import is_foreign
 from streamq.settings import Durability
 from streamq.store.access import Access
 from streamq.store.batch import Batch
@@ -76,6 +77,7 @@ class Requests:
                 )
                 if isinstance(answer, list):
                     return answer[0]
-                if left == 0 or not isinstance(answer, OutcomeUnknown):
-                    raise await self._migrations.explained(queue, answer)
+                error = await self._migrations.explained(queue, answer)
+                if left == 0 or not (isinstance(error, OutcomeUnknown) or is_foreign(error)):
+                    raise error
         raise AssertionError

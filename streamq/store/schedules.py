@@ -14,6 +14,8 @@ from streamq.errors import Rejected, StreamqError
 from streamq.model import codec, due
 from streamq.model.clock import from_ms, to_ms
 from streamq.model.names import is_partition
+from streamq.model.partitions import WHOLE, Partitions
+from streamq.model.places import anchor, anchor_before, home, number_of, partition, queue_of
 from streamq.model.schedule import Moving, Schedule
 from streamq.model.schedule_record import ScheduleRecord, record
 from streamq.noun_errors import QueueMoved
@@ -27,6 +29,8 @@ log = logging.getLogger("streamq.store")
 
 STALE: Final = "stale"
 """What a tick is answered when another has done it, or the schedule has changed."""
+AWAY: Final = "away"
+"""What a tick is answered when its group has another home by now: the schedule goes there, too."""
 SAME: Final = "same"
 """In the place of a next planned time: the one that it has stays."""
 SKIPPED: Final = "skipped"
@@ -53,7 +57,7 @@ class Tick(NamedTuple):
 
 
 class Ticked(NamedTuple):
-    """What became of a tick: ``ran``, ``skipped``, ``none``, ``stale`` or ``full``."""
+    """What became of a tick: ``ran``, ``skipped``, ``none``, ``stale``, ``away`` or ``full``."""
 
     said: str
     job: str
@@ -92,7 +96,9 @@ class Schedules:
 
         Returns its version then; ``None`` when it was not at ``version``, or ``following`` has been run already.
         """
-        return await self._put(schedule.queue, schedule.name, version, schedule.encoded(), following, None, 0)
+        return await self._put(
+            schedule.queue, schedule.name, version, schedule.encoded(), following, None, 0, b""
+        )
 
     async def _put(self, queue: str, name: str, version: int, *what: Any) -> int | None:
         arguments = (name, version, *map(_text, what))
@@ -109,12 +115,14 @@ class Schedules:
         """
         definition = schedule.encoded(Moving(schedule.queue, planned))
         expected = None if found.next_at is None else to_ms(found.next_at)
-        said = await self._put(found.schedule.queue, found.name, found.version, definition, None, expected, 0)
+        said = await self._put(
+            found.schedule.queue, found.name, found.version, definition, None, expected, 0, b""
+        )
         return said is not None
 
     async def arrive(self, left: ScheduleRecord) -> None:
         """A schedule that has left its queue arrives in the other one: as new, but for its pause and the number of its
-        changes. Several may do it at once, and again.
+        changes; in another partition with all but the job of its last run. Several may do it at once, and again.
 
         Its copy rests there until the name is taken for it, and is removed where it was only when it runs there. The
         numbers never come twice: who is late with an old move takes and removes nothing of a later one.
@@ -140,16 +148,36 @@ class Schedules:
             return  # who meets it next ends it
         await self.remove(queue, name, left.version)
 
+    async def follow(self, queue: str, its: Partitions, *, alone: bool = False) -> None:
+        """The schedules of a partition go where the jobs of their groups are at home now, once none of these is left
+        here; with ``alone``, those without a group go as well: no job is left here, and no more come."""
+        for each in await self.listed([queue]) if await self.count(queue) else ():
+            group = each.schedule.group or ""
+            there = partition(queue_of(queue), home(anchor(group, each.name), its.count))
+            if each.moving:
+                await self.arrive(each)
+            elif there != queue and (not await self._stays(queue, group) if group else alone):
+                planned = None if each.next_at is None else to_ms(each.next_at)
+                if await self.leave(each, replace(each.schedule, queue=there), planned):
+                    left = await self._lying(queue, each.name)
+                    await self.arrive(left or each)
+
+    async def _stays(self, queue: str, group: str) -> bool:
+        """Whether jobs of a group are at an old home of theirs here."""
+        by = anchor(group, "")
+        fields = await self._access.pool.call(
+            queue, "HMGET", self._access.keys(queue).staying, by, anchor_before(by)
+        )
+        return any(fields)
+
     async def _copy(self, left: ScheduleRecord, moving: Moving) -> None:
         copy, number = replace(left.schedule, queue=moving.queue), left.version + 1
         lying = await self._lying(moving.queue, left.name)
         if lying is not None and lying.moving and lying.version < number:  # of a move that never ended
             await self.remove(moving.queue, left.name, lying.version)
-        await self._put(
-            moving.queue, left.name, 0, copy.encoded(moving), None, None, left.version
-        )  # fmt: skip
-        if left.paused:
-            await self.pause(moving.queue, left.name, number, left.paused.written(), None)
+        is_same = queue_of(left.schedule.queue) == queue_of(moving.queue)
+        runs = (left if is_same else ScheduleRecord(copy, number, paused=left.paused)).written_runs()
+        await self._put(moving.queue, left.name, 0, copy.encoded(moving), None, None, left.version, runs)
 
     async def _lying(self, queue: str, name: str) -> ScheduleRecord | None:
         with suppress(ValueError):  # another program's: it bars the way
@@ -163,7 +191,7 @@ class Schedules:
             await self.remove(schedule.queue, copy.name, copy.version)
             return
         planned = moving.planned
-        await self._put(schedule.queue, copy.name, copy.version, schedule.encoded(), planned, None, 0)
+        await self._put(schedule.queue, copy.name, copy.version, schedule.encoded(), planned, None, 0, b"")
 
     async def pause(self, queue: str, name: str, version: int, pause: bytes, following: int | None) -> bool:
         """Pause a schedule, or let it go on when ``pause`` is empty. Whether it was at that version."""
@@ -208,16 +236,20 @@ class Schedules:
 
     async def tick(self, links: Links, queue: str, ticks: Sequence[Tick]) -> list[Ticked | StreamqError]:
         """The runs of planned times, in one round trip, each answered for itself."""
-        keys = self._access.keys(queue)
-        replies = await scripts.TICK.run_each(links.of(queue), [(keys, _call(tick)) for tick in ticks])
+        keys, its = self._access.keys(queue), self._access.partitions.get(queue_of(queue), WHOLE)
+        calls = [(keys, _call(tick, queue, its)) for tick in ticks]
+        replies = await scripts.TICK.run_each(links.of(queue), calls)
         if replies and not isinstance(replies[-1], StreamqError):
             self._access.clock.set(replies[-1][0])  # the last of them: the others have waited for it
-        return [
+        ticked = [
             reply
             if isinstance(reply, StreamqError)
             else Ticked(*[part.decode() for part in (*reply[1:], b"")][:2])
             for reply in replies
         ]
+        if any(isinstance(each, Ticked) and each.said == AWAY for each in ticked):
+            await self.follow(queue, its)
+        return ticked
 
     # -- queries --------------------------------------------------------------------------------------------
 
@@ -328,7 +360,19 @@ def _text(said: int | str | bytes | None) -> int | str | bytes:
     return "" if said is None else said
 
 
-def _call(tick: Tick) -> tuple[Any, ...]:
+def _home(schedule: Schedule, queue: str, its: Partitions) -> tuple[int | str, bytes]:
+    """Which change of partitions is known here, and what has to be left in one that is no home of the schedule's group.
+    While it is found out what stays, nobody knows: any change is one too many."""
+    if not schedule.group:
+        return "", b""
+    by = anchor(schedule.group, "")
+    if its.phase == "closing":
+        return 0, b""
+    is_home = home(by, its.count) == number_of(queue)
+    return its.generation, b"" if is_home else codec.dumps([by, anchor_before(by)])
+
+
+def _call(tick: Tick, queue: str, its: Partitions) -> tuple[Any, ...]:
     schedule = tick.schedule
     headers: dict[str, Any] = {"schedule": schedule.name, **schedule.headers}
     if tick.planned is not None:
@@ -340,5 +384,5 @@ def _call(tick: Tick) -> tuple[Any, ...]:
     return (
         schedule.name, tick.version, _text(tick.expected), _text(tick.following), _text(tick.planned), tick.missed,
         schedule.overlap, "" if tick.due is None else due.at(tick.due), sequence, schedule.task, schedule.payload,
-        codec.dumps(headers),
+        codec.dumps(headers), *_home(schedule, queue, its),
     )  # fmt: skip

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from streamq.model.limit import GROUP
-from streamq.model.partitions import Partitions
-from streamq.model.places import WITHIN, anchor, home, number_of
-from streamq.model.schedule import group_in
+from streamq.model.partitions import NONE, Partitions
+from streamq.model.places import WITHIN, anchor, anchor_before, anchor_shown, home, number_of
 from streamq.redis import scripts
 from streamq.redis.link import Link
 from streamq.redis.replies import pairs
@@ -20,40 +21,73 @@ SCANNED: Final = 500
 WALKS: Final = 3
 """How often it is looked what lives there: a job that goes from one key to another while one looks at the other is
 missed by a walk, and by no three unless it comes and goes each time."""
+EXAMPLES: Final = 5
+"""How many of those that stay are told by name."""
 _SPECIAL: Final = re.compile(r"([\\*?\[\]])")
+
+
+@dataclass(frozen=True, slots=True)
+class Staying:
+    """What stays in partitions: how much, and some of it as people know it."""
+
+    count: int = 0
+    examples: tuple[str, ...] = ()
+
+    def __add__(self, other: Staying) -> Staying:
+        return Staying(self.count + other.count, (*self.examples, *other.examples)[:EXAMPLES])
+
+
+NOTHING: Final = Staying()
 
 
 async def note(
     access: Access, link: Link, name: str, its: Partitions, on_page: Callable[[], Awaitable[None]]
-) -> bool:  # fmt: skip
-    """Note what lives in an old partition and belongs elsewhere now; ``on_page`` is called now and then. Returns
-    whether anything does."""
+) -> Staying:
+    """Note what lives in an old partition and belongs elsewhere now, and no more what is at home there again;
+    ``on_page`` is called now and then. Returns what stays."""
     key = access.keys(name).staying
+    before = {anchor.decode() for anchor in await _noted(link, key)}
+    if at_home := [each for each in before if each[0] in "gk" and not _moves(each, name, its)]:
+        await link.batch(*[("HDEL", key, each) for each in at_home])
     for _ in range(WALKS):
         async for some in _living(access, link, name):
             await on_page()
-            moved = [each for each in some if _moves(each, name, its)]
+            anew = [each for each in some if anchor_before(each) not in before]
+            noted = map(anchor_before, anew) if its.former == (NONE,) else anew
+            moved = [each for each in noted if _moves(each, name, its)]
             if moved:
                 await link.batch(*[("HSETNX", key, each, 1) for each in moved])
-    return int(await link.call("HLEN", key)) > 1  # one has no name
+    return _staying(await _noted(link, key))
 
 
-async def let_go(access: Access, link: Link, name: str) -> int:
+async def let_go(access: Access, link: Link, name: str) -> Staying:
     """Let go what is gone: of which nothing lives there, however often one looks, and no job has come meanwhile.
-    Returns how many stay."""
-    noted = pairs(await link.call("HGETALL", access.keys(name).staying))
-    noted.pop(b"", None)
-    gone = dict(noted)
+    Returns what stays."""
+    key = access.keys(name).staying
+    gone = await _noted(link, key)
+    if not gone:
+        return NOTHING
     for _ in range(WALKS):
         if gone:
             async for some in _living(access, link, name):
                 for each in some:
                     gone.pop(each.encode(), None)
-    if not gone:
-        return len(noted)
-    flat = [part for row in gone.items() for part in row]
-    _, stay = await scripts.LEAVE_HOME.run(link, access.keys(name), *flat)
-    return int(stay)
+                    gone.pop(anchor_before(each).encode(), None)
+    if gone:
+        await scripts.LEAVE_HOME.run(link, access.keys(name), *[part for row in gone.items() for part in row])
+    return _staying(await _noted(link, key))
+
+
+def _staying(noted: Mapping[bytes, bytes]) -> Staying:
+    some = [each.decode("utf-8", "replace") for each in islice(noted, EXAMPLES)]
+    return Staying(len(noted), tuple(map(anchor_shown, some)))
+
+
+async def _noted(link: Link, key: str) -> dict[bytes, bytes]:
+    """What stays, and how many of its jobs have come; what has no name is the number of the change."""
+    noted = pairs(await link.call("HGETALL", key))
+    noted.pop(b"", None)
+    return dict(noted)
 
 
 async def _living(access: Access, link: Link, name: str) -> AsyncIterator[set[str]]:
@@ -64,8 +98,6 @@ async def _living(access: Access, link: Link, name: str) -> AsyncIterator[set[st
         yield {anchor(text.decode("utf-8", "replace"), "") for text in said}
     async for rows in _scan(link, "HSCAN", keys.out):
         yield {anchor(text.decode("utf-8", "replace").partition("\n")[0], "") for text in rows[1::2]}
-    async for rows in _scan(link, "HSCAN", keys.schedules):
-        yield {anchor(group, "") for text in rows[1::2] if (group := group_in(text))}
     async for rows in _scan(link, "HSCAN", keys.unique):
         yield {_anchor_of_key(text.decode("utf-8", "replace")) for text in rows[::2]}
     if await _has_rates(link, keys.limits):
@@ -93,7 +125,7 @@ def _anchor_of_key(key: str) -> str:
     return anchor(tenant, "") if within else anchor("", key)
 
 
-def _moves(anchor_: str, name: str, its: Partitions) -> bool:
-    """Whether what lives in a partition belongs elsewhere now. In a queue that had one, keys were unique in all of it:
-    so each group with its keys stays until it is gone, and is made anew then."""
-    return its.first or home(anchor_, its.count) != number_of(name)
+def _moves(anchor: str, name: str, its: Partitions) -> bool:
+    """Whether what lives in a partition belongs elsewhere now. What stays since the queue had no partitions does so
+    until it is gone, and is made anew then: its keys are those of the whole queue."""
+    return anchor[0] in "GK" or home(anchor, its.count) != number_of(name)

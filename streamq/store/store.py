@@ -73,7 +73,8 @@ class Store(Access):
         self.steering = SteeringStore(self)
         self.shared_limits = SharedLimits(self)
         self.groups = Groups(self, self.shared_limits)
-        self.partition = PartitionStore(self, self.groups)
+        self.schedules = Schedules(self)
+        self.partition = PartitionStore(self, self.groups, self.schedules)
         self.trail = Trail(self)
         self.records = RecordsStore(self)
         self.operations = Operations(self, known)
@@ -81,7 +82,6 @@ class Store(Access):
         self.followers = Followers(self)
         self.reports = Reports(self)
         self.requests = Requests(self, self.producers, self.migrations)
-        self.schedules = Schedules(self)
         self.seats = Seats(self)
         self.server = ServerQueries(self)
 

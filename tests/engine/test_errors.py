@@ -40,7 +40,7 @@ _MADE: dict[type[StreamqError], StreamqError] = {
     errors.ResultUnreadable: errors.ResultUnreadable("1-1", "t", "no"),
     noun_errors.OperationNotFound: noun_errors.OperationNotFound("q", "q.0"),
     noun_errors.OperationTimeout: noun_errors.OperationTimeout("q.0", 1, 2),
-    noun_errors.PartitionsChanging: noun_errors.PartitionsChanging("q", 1, 4, 8),
+    noun_errors.PartitionsChanging: noun_errors.PartitionsChanging("q", 1, 4, 8, (1,)),
     noun_errors.QueueInUse: noun_errors.QueueInUse("q", ["w"]),
     noun_errors.QueueMoved: noun_errors.QueueMoved("q", "moves to queues.example.com"),
     noun_errors.MoveRefused: noun_errors.MoveRefused("q", "no"),

@@ -7,26 +7,10 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from streamq import App, JobNotFound, PartitionsChanging, QueueFull, QueueNotEmpty
+from streamq import App, JobNotFound, QueueFull, QueueNotEmpty
 
 from ..rig import until, working
 from .parted import QUEUE
-
-
-async def test_a_deployment_with_a_larger_number_works_with_the_former_one_until_the_last_change_is_over(
-    make_app: Callable[..., App],
-) -> None:
-    before, after = make_app(), make_app()
-    async with before, after:
-        for number in range(8):  # some of these groups stay
-            await before.enqueue("q", "t", 1, group=f"g{number}", delay=600)
-        await before.queue("q").partition(4)
-        after.queue("q", partitions=8)
-        await after.enqueue("q", "t", 2, group="h")
-        assert (await after.queue("q").counts()).held == 1
-        assert (await after.queue("q").partition(4)).told, "the number that it has may be told at any time"
-        with pytest.raises(PartitionsChanging):
-            await after.queue("q").partition(16)
 
 
 @pytest.mark.parametrize("by", ["group", "key"])

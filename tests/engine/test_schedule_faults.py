@@ -104,7 +104,7 @@ class Killed(BaseException):
     """In the place of SIGKILL: nothing is done after it."""
 
 
-@pytest.mark.parametrize("at", ["arrive", "_put", "pause", "claim", "remove"])
+@pytest.mark.parametrize("at", ["arrive", "_put", "claim", "remove"])
 @pytest.mark.parametrize("paused", [False, True])
 async def test_a_process_that_is_killed_as_a_schedule_goes_to_another_queue_leaves_it_to_others(
     app: App, client: redis.Redis, prefix: str, monkeypatch: pytest.MonkeyPatch, at: str, paused: bool
@@ -113,8 +113,6 @@ async def test_a_process_that_is_killed_as_a_schedule_goes_to_another_queue_leav
     before = await app.schedules.put("s", **HOURLY)
     if paused:
         before = await app.schedules.pause("s", reason="why")
-    elif at == "pause":
-        return
     store = app.client.store.schedules
 
     def kill(*_: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Callable
@@ -23,6 +22,7 @@ from streamq_service.settings import ServiceSettings
 
 from streamq import App, Counts, Worker
 
+from .. import rig
 from .browser import browser, page  # noqa: F401  # pytest finds them here
 from .declared import check
 from .intake import bare, base  # noqa: F401  # pytest finds them here
@@ -92,14 +92,10 @@ async def running(
 
 @asynccontextmanager
 async def working(engine: App) -> AsyncIterator[Worker]:
-    """A worker that runs inside the block and ends in order."""
-    worker = Worker(engine)
-    task = asyncio.create_task(worker.run())
-    try:
+    """A worker that has begun, so that its tasks are known to all, and that ends in order."""
+    async with rig.working(engine, concurrency=None) as worker:
+        await rig.until(worker.is_ready.is_set)
         yield worker
-    finally:
-        worker.stop()
-        await task
 
 
 @pytest.fixture

@@ -34,7 +34,9 @@ async def test_jobs_of_all_partitions_are_made_found_and_listed_by_their_ids(
     async with start(settings(), sums) as service:
         status, changed = await partition(service, 4)
         assert (status, changed["partitions"]) == (
-            200, {"count": 4, "reach": 4, "was": 1, "phase": "settled", "told": True},
+            200, {
+                "count": 4, "reach": 4, "was": 4, "phase": "settled", "told": True, "staying": 0, "examples": [],
+            },
         )  # fmt: skip
         jobs = [(await service.post(f"{QUEUE}/jobs", {"task": "add", "payload": n}))[2] for n in range(8)]
         assert len({job["id"].partition(".")[2] for job in jobs}) == 4
@@ -55,7 +57,7 @@ async def done(service: Service, count: int) -> bool:
     return bool((await service.get(QUEUE))[2]["counts"]["completed"] == count)
 
 
-async def test_a_number_that_cannot_be_and_a_second_change_are_refused_in_one_sentence(
+async def test_a_number_that_cannot_be_and_one_change_too_many_are_refused_in_one_sentence(
     sums: App, settings: Callable[..., ServiceSettings], start: Start
 ) -> None:
     async with start(settings(), sums) as service:
@@ -65,6 +67,8 @@ async def test_a_number_that_cannot_be_and_a_second_change_are_refused_in_one_se
             assert "use a whole number from 1 to 64" in str(problem["detail"])
         assert (await partition(service, "4"))[0] in (400, 422)
         await service.post(f"{QUEUE}/jobs", {"task": "add", "payload": 1, "group": "g"})
-        await partition(service, 4)
+        for count in (4, 8, 16, 32):
+            its = (await partition(service, count))[1]["partitions"]
+        assert (its["phase"], its["staying"], its["examples"]) == ("moving", 1, ["group g"])
         status, problem = await partition(service, 5)
-        assert (status, problem["was"], problem["count"]) == (409, 1, 4)
+        assert (status, problem["was"], problem["count"], problem["former"]) == (409, 16, 32, [16, 8, 4, 1])

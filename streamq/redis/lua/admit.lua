@@ -29,15 +29,9 @@ if answered then
   end
 end
 
-local closed = redis.call('HGET', keys.staying, '')
-if closed and tonumber(closed) > tonumber(args.generation) then return redis.error_reply('STALE partitions') end
-if args.asks ~= '' then
-  local here = 0
-  for _, each in ipairs(cjson.decode(args.asks)) do
-    if redis.call('HEXISTS', keys.staying, each) == 1 then here = here + redis.call('HINCRBY', keys.staying, each, 1) end
-  end
-  if here == 0 then return redis.error_reply('STALE home') end
-end
+-- parts: not_at_home
+local elsewhere = not_at_home()
+if elsewhere then return redis.error_reply('STALE ' .. elsewhere) end
 
 -- parts: steered each add seal due
 local WIDTH = 7

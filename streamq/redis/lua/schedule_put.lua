@@ -8,11 +8,12 @@
 --   next         its next planned time ("" when none comes; "same" when it is planned for the same times as before)
 --   expected     its next planned time as the caller knows it; "" for whichever
 --   least        what that number was at least, where it has been in another queue
+--   runs         what it has done, where it comes from elsewhere; "" for nothing
 -- returns the number of its changes now, or nothing when it is another than the caller knows, or the next planned time
 -- has been run meanwhile
 -- parts: version run signal_schedules
 -- expects: ticks
-local run = run_of(redis.call('HGET', keys.runs, args.name))
+local run = run_of(redis.call('HGET', keys.runs, args.name) or args.runs)
 if version_of(args.name) ~= args.version or tonumber(args.next) == run.planned then return false end
 if args.expected ~= '' and tonumber(redis.call('ZSCORE', keys.ticks, args.name) or nil) ~= tonumber(args.expected) then return false end
 local version = math.max(args.version, args.least) + 1

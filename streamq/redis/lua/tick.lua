@@ -1,6 +1,6 @@
 #!lua
 -- The run of a planned time: its job is enqueued, and the next planned time noted, unless another has done so already.
--- keys: lanes moved parked delayed unique steering held schedules ticks runs signals gate
+-- keys: lanes moved parked delayed unique steering held schedules ticks runs signals staying gate
 -- arguments:
 --   name
 --   version    of the definition from which the caller knows all of this
@@ -15,9 +15,14 @@
 --   task
 --   payload
 --   headers
--- returns the server's time, and "ran" with the id of the job   or "skipped"   or "none"   or "stale"   or "full" with how
+--   generation the number of the last change of partitions that the caller knows; "" for jobs without a group
+--   asks       "" or, as a JSON list, the group that has another home by now: it is refused unless one is here yet
+-- returns the server's time, and "ran" with the id of the job   or "skipped"   or "none"   or "stale"   or "away", where its group
+--   is at home elsewhere   or "full" with how
 --   many jobs wait, how many may, and the group that is full, if it is that: then nothing is done, and the planned time stays the next one
--- parts: clock version run add steered seal leave_gate
+-- parts: clock version run add steered seal leave_gate not_at_home
+local elsewhere = args.generation ~= '' and not_at_home()
+if elsewhere then return { now, elsewhere == 'home' and 'away' or 'stale' } end
 if version_of(args.name) ~= args.version then return { now, 'stale' } end
 if args.expected ~= '' then
   local score = redis.call('ZSCORE', keys.ticks, args.name)

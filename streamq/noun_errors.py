@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from streamq.errors import FieldError, JobError, QueueFull, Rejected, StreamqError, UsageError
 from streamq.model.counted import counted
 from streamq.model.shown import as_given, shown
+from streamq.model.typed import typed
 from streamq.times import rfc3339
 
 
@@ -125,7 +126,7 @@ class MoveRefused(QueueError):
 
     def __init__(self, queue: str, reason: str) -> None:
         self.queue, self.reason = queue, reason
-        super().__init__(f"queue {queue!r} cannot move: {reason}")
+        super().__init__(f"queue {as_given(queue)} cannot move: {reason}")
 
 
 class MoveUnfinished(QueueError, TimeoutError):
@@ -176,7 +177,7 @@ class PartitionsChanging(QueueError):
         self.queue, self.was, self.count, self.wanted = queue, was, count, wanted
         super().__init__(
             f"queue {queue!r} is on its way from {was} to {counted(count, 'partition')}, and cannot be given {wanted} "
-            f"meanwhile: wait until its groups have moved, which `streamq queue partition {queue}` tells"
+            f"meanwhile: wait until its groups have moved, which `{typed('queue partition', queue)}` tells"
         )
 
 

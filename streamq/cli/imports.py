@@ -10,6 +10,7 @@ import click
 
 import streamq
 from streamq.cli import Group
+from streamq.cli.ending import code_of
 from streamq.cli.options import DURATION, Command, Option, as_json, server, settings_of
 from streamq.cli.outlet import Warnings, echo_json, progress, say
 from streamq.exits import Exit
@@ -27,7 +28,7 @@ def imports() -> None:
 
     \b
     Example:
-      streamq import bullmq --from redis://localhost:6379/1 --dry-run
+      streamq import bullmq --from redis://localhost:6379/1 --take --dry-run
     """
 
 
@@ -203,8 +204,6 @@ def _names(
 
 def _tell(found: Sequence[Imported], *, dry_run: bool, as_json: bool) -> int:
     """Print what has come, or would; returns the exit code."""
-    from streamq.cli.ending import code_of  # noqa: PLC0415  # as above
-
     problem = next((each.problem for each in found if each.problem), None)
     if as_json:
         echo_json({"queues": [each.asdict() for each in found]})

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from streamq.errors import FieldError, JobError, QueueFull, Rejected, StreamqError, UsageError
 from streamq.model.counted import counted
 from streamq.model.shown import as_given, shown
+from streamq.model.typed import typed
 from streamq.times import rfc3339
 
 
@@ -125,7 +126,7 @@ class MoveRefused(QueueError):
 
     def __init__(self, queue: str, reason: str) -> None:
         self.queue, self.reason = queue, reason
-        super().__init__(f"queue {queue!r} cannot move: {reason}")
+        super().__init__(f"queue {as_given(queue)} cannot move: {reason}")
 
 
 class MoveUnfinished(QueueError, TimeoutError):
@@ -175,7 +176,7 @@ class PartitionsChanging(QueueError):
 
     def __init__(self, queue: str, was: int, count: int, wanted: int, former: Sequence[int] = ()) -> None:
         self.queue, self.was, self.count, self.wanted, self.former = queue, was, count, wanted, tuple(former)
-        looks = f"`streamq queue partition {queue}` tells"
+        looks = f"`{typed('queue partition', queue)}` tells"
         back = " or ".join(map(str, sorted(self.former)))
         reason = (
             f"groups or keys stay since {len(self.former)} changes: wait for those that {looks}, or go back to {back}"

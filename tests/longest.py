@@ -42,6 +42,7 @@ LONGEST: Final = (
     "moving/test_migrate_command.py",
     "moving/test_migrate_kills.py",
     "moving/test_import_bullmq.py",
+    "moving/test_import_odd.py",
     "moving/test_migrate.py",
     "engine/test_queue_trouble.py",
     "lua/test_foreign.py",

@@ -33,8 +33,8 @@ def start_screen(
 def _example(app: App, settings: ServiceSettings, url: str) -> Iterator[str]:
     key = " -H 'Authorization: Bearer KEY'" if settings.api_keys.get_secret_value() else ""
     if SEND_TASK not in app.tasks:
-        yield f"curl {url}api/v1/queues{key}"
+        yield f"curl {shlex.quote(url + 'api/v1/queues')}{key}"
         return
     body = shlex.quote('{"to": "+15550100", "message": "Hello", "workspaceId": 66338}')
-    yield f"curl {url}api/schedule-sms{key} \\"
+    yield f"curl {shlex.quote(url + 'api/schedule-sms')}{key} \\"
     yield f"    -H 'Content-Type: application/json' -d {body}"

@@ -10,7 +10,7 @@ import click
 import streamq
 from streamq.cli.operation import followed, tell
 from streamq.cli.options import DURATION, Command, Option, refuse_unknown, with_app
-from streamq.cli.outlet import echo_json, say
+from streamq.cli.outlet import LONGEST, echo_json, say
 from streamq.exits import Exit
 from streamq.model.counted import counted
 from streamq.model.typed import typed
@@ -63,10 +63,17 @@ def is_bulk(queue: str, job_id: str | None, chosen: dict[str, Any], **others: An
         raise streamq.UsageError("--dry-run goes with --q FILTER, not with the id of a job")
     if text is not None and not every and not chosen["dry_run"]:
         raise streamq.UsageError(
-            f"to see these jobs: {typed('job ls', queue, q=text)}. To change all of them add --all, to count them "
-            "--dry-run"
+            f"to change all of these jobs add --all, to count them --dry-run; to see them: {_listing(queue, text)}"
         )
     return text is not None
+
+
+def _listing(queue: str, text: str) -> str:
+    """The command that lists the jobs of a filter. A long one is not said again: a line of an error is cut off."""
+    said = typed("job ls", queue, q=text)
+    return (
+        said if len(said) <= LONGEST // 2 else f"{typed('job ls', queue, q='FILTER')}, with the same FILTER"
+    )
 
 
 def taken(kind: str, options: dict[str, Any]) -> dict[str, Any]:

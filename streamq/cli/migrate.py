@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import streamq
+from streamq.cli.ending import code_of
 from streamq.cli.names import QUEUE
 from streamq.cli.options import DURATION, Option, as_json, server, settings_of, with_app
 from streamq.cli.outlet import complain, echo_json, progress, say, table
+from streamq.exits import Exit
 
 if TYPE_CHECKING:
     from streamq.store.store import Store
@@ -45,11 +47,11 @@ if TYPE_CHECKING:
 def migrate(
     to: str, to_prefix: str | None, queue: tuple[str, ...], dry_run: bool, undo: bool, wait: float | None,
     as_json: bool, **options: Any,
-) -> None:  # fmt: skip
+) -> int:  # fmt: skip
     """Move queues to another server with all they have, without losing or repeating a job.
 
     Each is closed here when its last job has ended, copied, compared, and opened there. Killed at any moment, the same
-    command goes on.
+    command goes on. A dry run that finds something in the way ends with the exit code with which the move would.
 
     \b
     Examples:
@@ -72,7 +74,7 @@ def migrate(
                 for name, of in chosen.items()
             ]
 
-    _tell(with_app(options, act), dry_run=dry_run, as_json=as_json)
+    return _tell(with_app(options, act), dry_run=dry_run, as_json=as_json)
 
 
 async def _chosen(source: Store, queues: Sequence[str], *, undo: bool) -> dict[str, list[str]]:
@@ -125,14 +127,25 @@ async def _each(
     return moved.asdict()
 
 
-def _tell(found: list[dict[str, Any]], *, dry_run: bool, as_json: bool) -> None:
+def _tell(found: list[dict[str, Any]], *, dry_run: bool, as_json: bool) -> int:
+    """Print what has moved, or would; returns the exit code."""
+    refused = next(
+        (streamq.MoveRefused(row["queue"], row["problem"]) for row in found if row.get("problem")), None
+    )
     if as_json:
         echo_json({"queues": found})
-        return
+    else:
+        _say(found, dry_run=dry_run, is_refused=refused is not None)
+    return code_of(refused) if refused else Exit.DONE
+
+
+def _say(found: list[dict[str, Any]], *, dry_run: bool, is_refused: bool) -> None:
     rows = []
     for row in found:
         counts, problem = row.pop("counts", {}), row.pop("problem", "")
         rows.append({**row, **counts, "problem": problem} if dry_run else {**row, **counts})
     table(rows, "there is no queue")
-    if dry_run:
+    if is_refused:
+        say("nothing was changed: a queue with a problem is refused, and none after it moves")
+    elif dry_run:
         say("nothing was changed: leave out --dry-run to move them")

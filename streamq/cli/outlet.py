@@ -47,15 +47,15 @@ def table(rows: list[dict[str, Any]], empty: str) -> None:
 
 
 def tabled(rows: list[dict[str, Any]], empty: str) -> list[str]:
-    """The lines of a table: its head, and one of each row."""
+    """The lines of a table: its head, and one of each row. What a row does not have is an empty cell."""
     if not rows:
         return [shown(empty)]
+    keys = dict.fromkeys(key for row in rows for key in row)
     texts = [
-        {key: "" if value is None else shown(str(value), WIDEST) for key, value in row.items()}
-        for row in rows
+        {key: "" if row.get(key) is None else shown(str(row[key]), WIDEST) for key in keys} for row in rows
     ]
-    widths = {key: max(len(key), *(len(row[key]) for row in texts)) for key in texts[0]}
-    right = {key for key in widths if all(isinstance(row[key], int | float) for row in rows)}
+    widths = {key: max(len(key), *(len(row[key]) for row in texts)) for key in keys}
+    right = {key for key in keys if all(isinstance(row.get(key), int | float) for row in rows)}
     cells = (
         (row[key].rjust(width) if key in right else row[key].ljust(width) for key, width in widths.items())
         for row in [{key: key for key in widths}, *texts]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from shlex import quote
 from typing import Final
 
 import click
 
 import streamq
 from streamq.cli.outlet import say
+from streamq.model.typed import quoted
 
 JOBS: Final = '''"""The jobs of this project. `streamq up jobs:app` runs them."""
 
@@ -74,6 +74,6 @@ def init(folder: str) -> None:
     say(f"wrote {', '.join(str(place / name) for name in FILES)}")
     say("next:")
     if place != Path():
-        say(f"  cd {'-- ' if folder.startswith('-') else ''}{quote(str(place))}")
+        say(f"  cd {'-- ' if folder.startswith('-') else ''}{quoted(str(place))}")
     say("  streamq up jobs:app       a server, a worker, the API and the dashboard")
     say("  python send.py Ada        in a second terminal")

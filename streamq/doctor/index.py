@@ -8,6 +8,7 @@ from typing import Final
 from streamq.doctor.finding import Finding, Patient
 from streamq.errors import ConfigurationError, Rejected
 from streamq.model.shown import shown as shown_text
+from streamq.model.typed import quoted
 
 SHORT = 100
 """Bytes of a name that is printed as part of a command: a longer one would hide the rest."""
@@ -119,7 +120,7 @@ async def look_at_names(patient: Patient) -> list[Finding]:
     if not invalid:
         return []
     key, ordered = patient.app.client.store.shared.queues, sorted(invalid)
-    listed = ", ".join(quoted(name[:SHORT]) + ("…" if len(name) > SHORT else "") for name in ordered[:5])
+    listed = ", ".join(_printed(name[:SHORT]) + ("…" if len(name) > SHORT else "") for name in ordered[:5])
     more = f" and {len(ordered) - 5} more" if len(ordered) > 5 else ""
     said = f"members of {key} cannot name a queue, and are left out: {listed}{more}"
     if patient.repair:
@@ -127,13 +128,16 @@ async def look_at_names(patient: Patient) -> list[Finding]:
         return [
             Finding("names", "names-removed", "warn", f"{said}; removed", "nothing more: it was repaired")
         ]
-    typed = " ".join(quoted(name) for name in ordered[:5] if len(name) <= SHORT)
-    remedy = f"redis-cli SREM {quoted(key.encode())} {typed}; or use --repair" if typed else "use --repair"
+    words = [
+        quoted(name.decode("utf-8", "surrogateescape"))
+        for name in ordered[:5] if len(name) <= SHORT and b"\0" not in name  # nothing of a shell can have a zero byte
+    ]  # fmt: skip
+    remedy = f"redis-cli SREM {' '.join([quoted(key), *words])}; or use --repair" if words else "use --repair"
     return [Finding("names", "names-strange", "warn", said, remedy)]
 
 
-def quoted(name: bytes) -> str:
-    """A name as ``redis-cli`` takes it inside its own prompt."""
+def _printed(name: bytes) -> str:
+    """A name as ``redis-cli`` prints it."""
     plain = (
         chr(byte) if 0x20 <= byte < 0x7F and chr(byte) not in '"\\' else f"\\x{byte:02x}" for byte in name
     )

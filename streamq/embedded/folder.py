@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shlex
 import shutil
 import stat
 import tempfile
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import IO, Final, Self
 
 from streamq.errors import ConfigurationError
+from streamq.model.typed import quoted
 from streamq.redis.peers import whose
 from streamq.settings.variables import runtime_folder
 
@@ -195,7 +195,7 @@ def _refuse_others(path: Path, about: os.stat_result) -> None:
     if about.st_mode & 0o077:
         raise ConfigurationError(
             f"others may enter {path} (its mode is {stat.S_IMODE(about.st_mode):04o}), and it holds jobs: "
-            f"`chmod 700 {shlex.quote(str(path))}`, or {ELSEWHERE}"
+            f"`chmod 700 {quoted(str(path))}`, or {ELSEWHERE}"
         )
 
 

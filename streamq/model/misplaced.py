@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from streamq.model.keys import Key
+from streamq.model.typed import quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class MisplacedKey:
     @property
     def remedy(self) -> str:
         """What to do."""
-        return f"find out who wrote it, then `redis-cli RENAME {self.key} NEW-NAME`"
+        return f"find out who wrote it, then `redis-cli RENAME {quoted(self.key)} NEW-NAME`"
 
     def asdict(self) -> dict[str, Any]:
         """The key as JSON has it."""

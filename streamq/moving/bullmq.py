@@ -12,6 +12,7 @@ from streamq.grouping import group_of
 from streamq.model import codec
 from streamq.model.clock import from_ms
 from streamq.model.shown import as_given
+from streamq.model.typed import quoted
 from streamq.options import wrong_task_name
 from streamq.store.bullmq import Place
 from streamq.unique import KEY_LENGTH
@@ -52,8 +53,10 @@ class Names:
     """The template of a group, of fields as they are named here."""
 
 
-def incoming(queue: str, place: Place, raw: Mapping[str, str], names: Names) -> Incoming:
+def incoming(queue: str, place: Place, raw: Mapping[str, str] | None, names: Names) -> Incoming:
     """A job as it is sent here. Raises ``CannotCome``; ``InvalidPayload`` where its group cannot be made."""
+    if raw is None:
+        raise CannotCome("its key is no hash, as BullMQ makes it: another program wrote it")
     if not raw:
         raise CannotCome("nothing is kept of it any more")
     if "rjk" in raw:
@@ -63,7 +66,7 @@ def incoming(queue: str, place: Place, raw: Mapping[str, str], names: Names) -> 
     name = raw.get("name", "")
     task = names.tasks.get(name, name)
     if wrong_task_name(task):
-        raise CannotCome(f"{as_given(name)} cannot name a task: say --task {as_given(name)}=TASK")
+        raise CannotCome(f"{as_given(name)} cannot name a task: say --task {quoted(name)}=TASK")
     payload, said = _payload(raw, names.fields), _read("options", raw.get("opts") or "{}")
     options: dict[str, Any] = {"key": key_of(queue, place.id), "priority": priority_of(raw, names.priorities)}
     if due := _due(place):

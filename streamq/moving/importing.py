@@ -1,5 +1,6 @@
 """Jobs of a BullMQ installation come here: read, or taken, page by page, each under a key that it has for ever.
 
+All queues are looked at before the first job comes: what is in the way of one is told before anything is done.
 Whoever is killed is begun again: a job that is here already is not made a second time, and one that was taken and is
 not here yet is noted there.
 """
@@ -13,12 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from streamq.errors import InvalidPayload, PayloadTooLarge, UnknownTask, UsageError
-from streamq.model.typed import typed
+from streamq.model.names import NAME_FORM, is_name
+from streamq.model.typed import quoted, typed
 from streamq.moving.bullmq import CannotCome, Incoming, Names, incoming
-from streamq.noun_errors import MoveRefused
-from streamq.options import EnqueueOptions
+from streamq.noun_errors import MoveRefused, QueueMoved
+from streamq.options import EnqueueOptions, wrong_task_name
 from streamq.program import Program
-from streamq.store.bullmq import PAGE, BullMQ, Place
+from streamq.store.bullmq import PAGE, BullMQ, Kept, Place
 from streamq.terms import terms
 from streamq.unique import Unique
 
@@ -36,6 +38,10 @@ class Imported:
     """Its name here."""
     there: dict[str, int]
     """Its jobs there by state."""
+    problem: MoveRefused | QueueMoved | None
+    """What is in the way of all of it."""
+    is_seen: bool
+    """Whether its jobs can be looked at all the same."""
     come: int = 0
     """Jobs that have come, or would."""
     known: int = 0
@@ -58,37 +64,61 @@ class Imported:
         return {
             "queue": self.queue, "to": self.to, "there": self.there, "come": self.come, "known": self.known,
             "tasks": dict(self.tasks), "stay": stay, "schedulers": self.schedulers,
+            "problem": str(self.problem or ""),
         }  # fmt: skip
 
 
 class Import:
-    """The import of one queue. ``takes`` removes what has come from where it was; else it stays there."""
+    """An import. ``takes`` removes what has come from where it was; else it stays there."""
 
     def __init__(
-        self, source: BullMQ, app: Program, names: Names, *, takes: bool = False,
-        remembered: float = REMEMBERED, told: Callable[[int], None] = lambda _: None,
-    ) -> None:  # fmt: skip
-        self._source, self._app, self._names, self._takes, self._told = source, app, names, takes, told
+        self,
+        source: BullMQ,
+        app: Program,
+        names: Names,
+        *,
+        takes: bool = False,
+        remembered: float = REMEMBERED,
+    ) -> None:
+        self._source, self._app, self._names, self._takes = source, app, names, takes
         self._unique = Unique(window=remembered)
 
-    async def look(self, queue: str) -> Imported:
-        """What would come. It changes nothing."""
-        return await self._gone_through(queue, dry=True)
+    async def begun(self, queue: str) -> Imported:
+        """A queue of which nothing has come yet, with what is in the way."""
+        kept, to = await self._source.kept(queue), self._names.queues.get(queue, queue)
+        found = Imported(queue, to, kept.counts, None, is_seen=is_name(to) and not kept.strange)
+        if why := self._in_the_way(queue, to, kept):
+            found.problem = MoveRefused(queue, why)
+        elif door := await self._app.client.store.migrations.door(to):
+            found.problem = QueueMoved(to, door)
+        return found
 
-    async def run(self, queue: str) -> Imported:
-        """Have it come. Raises ``MoveRefused`` where workers there could run a job as well."""
-        if not self._takes and not await self._source.is_paused(queue):
-            raise MoveRefused(
-                queue,
-                "workers there would run its jobs, too: pause it there, or take the jobs out of it with --take",
+    def _in_the_way(self, queue: str, to: str, kept: Kept) -> str:
+        if kept.strange:
+            return f"{kept.strange}: another program wrote it. Rename it there, or {_OTHERS}"
+        if not is_name(to):
+            return (
+                f"no queue here can have its name ({NAME_FORM}): say --to {quoted(queue)}=NEW, or {_OTHERS}"
             )
-        return await self._gone_through(queue, dry=False)
+        if not (self._takes or kept.is_paused):
+            return "workers there would run its jobs, too: pause it there, or take the jobs out of it with --take"
+        return ""
 
-    async def _gone_through(self, queue: str, *, dry: bool) -> Imported:
-        to = self._names.queues.get(queue, queue)
-        self._app.client.store.keys(to)  # raises for an invalid name
-        found = Imported(queue, to, await self._source.counts(queue))
-        places = await self._source.places(queue)
+    async def look(self, found: Imported) -> None:
+        """What would come. It changes nothing."""
+        if found.is_seen:
+            await self._gone_through(found, dry=True)
+
+    async def run(self, found: Imported, told: Callable[[int], None] = lambda _: None) -> None:
+        """Have it come; ``told`` hears of each page. Raises what is in the way of it."""
+        if found.problem:
+            raise found.problem
+        await self._gone_through(found, told, dry=False)
+
+    async def _gone_through(
+        self, found: Imported, told: Callable[[int], None] = lambda _: None, *, dry: bool
+    ) -> None:
+        places = await self._source.places(found.queue)
         for begin in range(0, len(places), PAGE):
             page = places[begin : begin + PAGE]
             coming = await self._read(found, page)
@@ -96,14 +126,13 @@ class Import:
                 found.come += len(coming)
             else:
                 await self._bring(found, coming)
-            self._told(len(page))
+            told(len(page))
         found.stay.update({
             reason: count for state, reason in _STAYING.items() if (count := found.there[state])
         })  # fmt: skip
         found.examples.update(dict.fromkeys(_STAYING.values(), ""))
-        schedulers = await self._source.schedulers(queue)
-        found.schedulers = [_scheduler(to, name, raw, self._names) for name, raw in schedulers.items()]
-        return found
+        schedulers = await self._source.schedulers(found.queue)
+        found.schedulers = [_scheduler(found.to, name, raw, self._names) for name, raw in schedulers.items()]
 
     async def _read(self, found: Imported, page: Sequence[Place]) -> dict[Place, Incoming]:
         """Those of a page that can come; the others are noted with the reason."""
@@ -151,6 +180,7 @@ class Import:
         return sent.disposition == "created"
 
 
+_OTHERS: Final = "name the queues that are to come without it"
 _STAYING: Final = {
     "active": "it runs there: let it end",
     "waiting-children": "it waits for the children of its flow",
@@ -159,10 +189,17 @@ _STAYING: Final = {
 
 
 def _scheduler(to: str, name: str, raw: Mapping[str, str], names: Names) -> dict[str, str]:
-    """A scheduler, and the command that makes a schedule of it."""
+    """A scheduler, and the command that makes a schedule of it: NAME and TASK stand for what cannot be a name here."""
     task = raw.get("name", name)
+    task = names.tasks.get(task, task)
     every = raw.get("every", "")
-    when = {"cron": raw.get("pattern"), "every": f"{int(every) / 1000:g}s" if every.isdigit() else None}
+    when = {"cron": raw.get("pattern"), "every": _duration(int(every)) if every.isdecimal() else None}
     said = {**when, "zone": raw.get("tz"), "payload": raw.get("data")}
     given = {option: value for option, value in said.items() if value is not None}
-    return {"name": name, "make": typed("schedule put", name, to, names.tasks.get(task, task), **given)}
+    words = (name if is_name(name) else "NAME", to, "TASK" if wrong_task_name(task) else task)
+    return {"name": name, "make": typed("schedule put", *words, **given)}
+
+
+def _duration(ms: int) -> str:
+    """A whole number of milliseconds, as an option takes it."""
+    return f"{ms}ms" if ms % 1000 else f"{ms // 1000}s"

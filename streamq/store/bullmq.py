@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from streamq.redis import scripts
+from streamq.redis.answers import readable
 from streamq.redis.replies import pairs
 from streamq.store.access import Access
 from streamq.store.queues import SCANNED
@@ -22,6 +23,7 @@ _KINDS: Final = {
     "completed": ("completed", "zset"), "failed": ("failed", "zset"),
 }  # fmt: skip
 """The states of a job there: how the name of their key ends, and its type."""
+_SIZE: Final = {"list": "LLEN", "zset": "ZCARD", "hash": "HLEN"}
 COMING: Final = ("waiting", "paused", "prioritized", "delayed")
 """Those whose jobs can come."""
 _TAKEN: Final = "streamq:taken"
@@ -44,6 +46,17 @@ class Place(NamedTuple):
         return int(self.score // _SHIFT) if self.state == "delayed" else 0
 
 
+class Kept(NamedTuple):
+    """How a queue is there."""
+
+    counts: dict[str, int]
+    """Its jobs by state; a state whose key is of another type has none."""
+    is_paused: bool
+    """Whether its workers start nothing."""
+    strange: str
+    """What is wrong with a key of it, where that is of another type than BullMQ makes it; empty for nothing."""
+
+
 class BullMQ:
     """Queries: queues, jobs, schedulers. Commands: jobs are taken, and forgotten when they are here."""
 
@@ -56,26 +69,36 @@ class BullMQ:
     # -- queries ----------------------------------------------------------------------------------------------
 
     async def queues(self) -> list[str]:
-        """All queues of the prefix."""
+        """All queues of the prefix. One with a colon in its name has jobs, or its key is that of a job."""
         cursor, found = b"0", set[str]()
         begin, end = self._key("", "")[:-1], ":meta"
         while True:
             cursor, page = await self._call("SCAN", cursor, "MATCH", f"{begin}*{end}", "COUNT", SCANNED)
             found |= {name.decode("utf-8", "replace")[len(begin) : -len(end)] for name in page}
             if cursor == b"0":
-                return sorted(name for name in found if name and ":" not in name)
+                break
+        return [name for name in sorted(found) if name and (":" not in name or await self._has_jobs(name))]
 
-    async def counts(self, queue: str) -> dict[str, int]:
-        """How many jobs are in each state there."""
-        sizes = {"list": "LLEN", "zset": "ZCARD"}
-        return {
-            state: await self._call(sizes[kind], self._key(queue, end))
-            for state, (end, kind) in _KINDS.items()
+    async def kept(self, queue: str) -> Kept:
+        """How a queue is there, whatever its keys are."""
+        kinds = {
+            **dict(_KINDS.values()),
+            "meta": "hash",
+            "repeat": "zset",
+            _TAKEN: "hash",
         }
-
-    async def is_paused(self, queue: str) -> bool:
-        """Whether its workers start nothing."""
-        return await self._call("HGET", self._key(queue, "meta"), "paused") is not None
+        async with self._access.pool.links() as links:
+            asked = [(_SIZE[kind], self._key(queue, end)) for end, kind in kinds.items()]
+            replies = await links.home.batch(*asked, ("HGET", self._key(queue, "meta"), "paused"))
+        told = dict(readable([*kinds, "is paused"], replies))
+        strange = next((end for end in kinds if end not in told), "")
+        return Kept(
+            {state: told.get(end, 0) for state, (end, _) in _KINDS.items()},
+            told.get("is paused") is not None,
+            f"its key {self._key(queue, strange)} is no {kinds[strange]}, as BullMQ makes it"
+            if strange
+            else "",
+        )
 
     async def places(self, queue: str) -> list[Place]:
         """The jobs that can come, and those that were taken before, in the order in which they would run."""
@@ -87,11 +110,12 @@ class BullMQ:
                 found.setdefault(job, Place(job, state, score))
         return list(found.values())
 
-    async def jobs(self, queue: str, ids: Sequence[str]) -> list[Mapping[str, str]]:
-        """What is kept of each job; nothing where it is gone."""
+    async def jobs(self, queue: str, ids: Sequence[str]) -> list[Mapping[str, str] | None]:
+        """What is kept of each job: nothing where it is gone, ``None`` where its key is none of BullMQ's."""
         async with self._access.pool.links() as links:
-            replies = await links.home.calls(*[("HGETALL", self._key(queue, job)) for job in ids])
-        return [_texts(reply) for reply in replies]
+            replies = await links.home.batch(*[("HGETALL", self._key(queue, job)) for job in ids])
+        told = dict(readable(ids, replies))
+        return [_texts(told[job]) if job in told else None for job in ids]
 
     async def schedulers(self, queue: str) -> dict[str, Mapping[str, str]]:
         """What makes jobs again and again, by name."""
@@ -100,7 +124,7 @@ class BullMQ:
             for name in await self._call("ZRANGE", self._key(queue, "repeat"), 0, -1)
         ]
         found = await self.jobs(queue, [f"repeat:{name}" for name in names])
-        return dict(zip(names, found, strict=True))
+        return {name: raw or {} for name, raw in zip(names, found, strict=True)}
 
     # -- commands ---------------------------------------------------------------------------------------------
 
@@ -130,6 +154,10 @@ class BullMQ:
             )
 
     # -- how it is read ---------------------------------------------------------------------------------------
+
+    async def _has_jobs(self, queue: str) -> bool:
+        kept = await self.kept(queue)
+        return bool(kept.strange) or any(kept.counts.values())
 
     async def _taken(self, queue: str) -> AsyncIterator[Place]:
         """What was taken, and is not known to be here."""

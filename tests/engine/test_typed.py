@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 from pathlib import Path
+from shutil import which
 
 import click
 import pytest
 
 import streamq
 from streamq.cli import main
+from streamq.model.shown import shown
 from streamq.model.typed import typed
 
 from ..commands import Call, run_all, sentence
@@ -69,3 +72,27 @@ async def test_what_is_not_there_ends_with_3(app: streamq.App, server_url: str, 
     assert [(" ".join(ended.argv), ended.code) for ended in ends if ended.code != 3] == []
     for ended in ends:
         sentence(ended)
+
+
+@pytest.mark.skipif(which("bash") is None, reason="there is no bash")
+@pytest.mark.parametrize(
+    "name", [*ODD, "a\nb", "\x1b[31m'b\\n'", "mo\u202eon", "\x9b1", "\udcff\udc80", "\U000e0041", "a" * 9000]
+)
+def test_a_printed_command_is_whole_on_the_screen_and_a_shell_reads_the_name_from_it(name: str) -> None:
+    said = shown(typed("queue get", name))
+    assert said.isprintable()
+    done = subprocess.run(
+        ["bash", "-c", f"printf '%s\\0' {said}"], env={"LC_ALL": "C.UTF-8"}, check=True, capture_output=True
+    )
+    assert done.stdout.decode("utf-8", "surrogateescape").split("\0")[-2] == name
+
+
+@pytest.mark.parametrize("text", ["state:failed", f"error:{'x' * 1_900}", f"error:{chr(39) * 1_900}"])
+def test_the_command_that_lists_the_jobs_of_a_filter_is_whole_whatever_its_length(
+    text: str, tmp_path: Path
+) -> None:
+    (ended,) = run_all(tmp_path, [Call(("job", "retry", "sms", "--q", text))])
+    *_, listed = sentence(ended).partition("to see them: ")
+    words = shlex.split(listed.removesuffix(", with the same FILTER"))
+    assert words[:5] == ["streamq", "job", "ls", "sms", "--q"]
+    assert words[5:] == [text if len(text) < 100 else "FILTER"]

@@ -68,7 +68,7 @@ def _numbers(jobs: list[JobRecord]) -> list[int]:
 
 
 def test_a_dry_run_tells_what_would_come_and_what_would_not_and_why(both: Both) -> None:
-    rows = both.rows("--dry-run")
+    rows = both.rows("--take", "--dry-run")
     assert {queue: row["come"] for queue, row in rows.items()} == {SMS: 13, LATER: 3, AI: 1}
     assert rows[SMS]["there"]["active"] == 1
     assert rows[SMS]["tasks"] == {"send-sms": 13}
@@ -85,7 +85,7 @@ def test_a_dry_run_tells_what_would_come_and_what_would_not_and_why(both: Both) 
         """--payload '{"region":"eu"}'"""
     )
     assert told["often"] == "streamq schedule put often scheduled-sms-queue ping --every 90s"
-    assert both.run("--dry-run").out.count("would come") == 3
+    assert both.run("--take", "--dry-run").out.count("would come") == 3
     with both.ours.client() as client:
         assert not client.keys("*")
 
@@ -238,6 +238,6 @@ async def test_a_job_that_was_taken_and_is_not_here_yet_comes_with_the_next_run(
         bull = BullMQ(app.client.store, "bull")
         places = (await bull.places(SMS))[:5]
         assert await bull.take(SMS, places) == {place.id for place in places}
-    assert both.rows("--dry-run", SMS)[SMS]["come"] == 13
+    assert both.rows("--take", "--dry-run", SMS)[SMS]["come"] == 13
     assert both.rows("--take", SMS)[SMS]["come"] == 13
     assert _numbers(await both.jobs(SMS))[:2] == [9, 3]

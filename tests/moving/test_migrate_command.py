@@ -141,11 +141,16 @@ async def test_what_cannot_be_moved_is_refused_in_one_sentence(way: Way) -> None
         run_all, way._folder, [Call(("migrate", "--redis-url", url, "--to", url))]
     )
     assert (same.code, "leads to the same keys" in sentence(same)) == (4, True)
+    (dry,) = await asyncio.to_thread(
+        run_all, way._folder, [Call(("migrate", "--redis-url", url, "--to", url, "--dry-run", "--json"))]
+    )
+    assert (dry.code, "leads to the same keys" in dry.out) == (same.code, True)
     await way.there.enqueue(QUEUE, "work", {"line": "", "number": 2})
     used = await asyncio.to_thread(way.run)
     assert (used.code, "a queue moves to an empty one" in sentence(used)) == (4, True)
     dry = await asyncio.to_thread(way.run, "--dry-run")
-    assert "it has jobs there: 1 waiting" in dry.out
+    assert (dry.code, "it has jobs there: 1 waiting" in dry.out) == (used.code, True)
+    assert not {"{", "counts"} & set(dry.out.split()), "a count is a column"
     assert (await way.here.queue(QUEUE).counts()).waiting == 1
     assert (await way.here.queue(QUEUE).steering()).paused is None
 
@@ -250,3 +255,12 @@ async def test_without_names_those_move_that_have_not_left_and_those_are_undone_
     assert json.loads(undone.out) == {"queues": [{"queue": "a", "state": "open here"}]}
     moved = await asyncio.to_thread(way.run, "--json")
     assert [row["queue"] for row in json.loads(moved.out)["queues"]] == ["a", "b"]
+
+
+async def test_of_two_that_are_named_one_may_have_moved_before(way: Way) -> None:
+    for name in ("a", "b"):
+        await way.here.enqueue(name, "t", 1)
+    await Mover(way.here.client.store, way.there.client.store, "b").run()
+    dry = await asyncio.to_thread(way.run, "--queue", "a", "--queue", "b", "--dry-run")
+    ended = await asyncio.to_thread(way.run, "--queue", "a", "--queue", "b")
+    assert (dry.code, ended.code, ended.out.count("moved")) == (0, 0, 2), ended.err

@@ -7,6 +7,7 @@ from .fault import Fault
 _KILLED = "tests/moving/test_migrate_kills.py::test_a_move_that_is_killed_again_and_again_brings_all_there_is"
 _COMMAND = "tests/moving/test_migrate_command.py::"
 _IMPORT = "tests/moving/test_import_bullmq.py::"
+_ODD = "tests/moving/test_import_odd.py::"
 
 FAULTS: tuple[Fault, ...] = (
     Fault(
@@ -68,8 +69,15 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "import: the workers of a queue that is read are not minded",
         "streamq/moving/importing.py",
-        "if not self._takes and not await self._source.is_paused(queue):",
+        "if not (self._takes or kept.is_paused):",
         "if queue == '':",
         f"{_IMPORT}test_what_is_only_read_stays_there_and_comes_once",
+    ),
+    Fault(
+        "import: what is in the way of a queue is told when others have come",
+        "streamq/cli/imports.py",
+        "                _refuse(found)\n",
+        "",
+        f"{_ODD}test_an_import_is_refused_before_a_job_comes_and_what_is_named_comes_without_the_others",
     ),
 )

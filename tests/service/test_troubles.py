@@ -120,7 +120,7 @@ async def test_a_key_of_somebody_else_and_what_workers_note_are_told_with_their_
     told = {each["text"]: each["page"] for each in found["troubles"] if each["page"]}
     assert told == {
         f"Queue sums has a key of somebody else: {key} is a string, and ours is a list: what needs it is refused. "
-        f"Find out who wrote it, then `redis-cli RENAME {key} NEW-NAME`.": ["queues", "sums"],
+        f"Find out who wrote it, then `redis-cli RENAME '{key}' NEW-NAME`.": ["queues", "sums"],
         "2 workers: model: is not loaded: install it": ["workers"],
     }
     assert abs(found["clock_apart"]) < 1

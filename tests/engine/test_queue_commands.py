@@ -80,3 +80,22 @@ async def test_a_queue_is_steered_and_emptied_by_commands_and_every_end_has_its_
     assert (purged[0], json.loads(purged[1])["done"], (await sms.counts()).waiting) == (0, 300, 0)
     assert (drained[0], "300 of 300 jobs deleted" in drained[1]) == (0, True)
     assert (begun[0], "is running" in begun[1] or "is done" in begun[1], none[0]) == (0, True, 3)
+
+
+@ON_ONE_SERVER
+async def test_an_operator_reads_how_many_partitions_there_are_and_what_stays_where_it_was(
+    app: App, run: Run
+) -> None:
+    for name in ("acme", "globex"):
+        await app.enqueue("sms", "t", 1, group=name, delay=600)
+    changed, again, refused, shown = await run(
+        Call(("queue", "partition", "sms", "4")),
+        Call(("queue", "partition", "sms", "8")),
+        Call(("queue", "partition", "sms", "65")),
+        Call(("queue", "partition", "sms", "--json")),
+    )
+    assert "partitions   4, from 1; still where they were: 2 (group " in changed[1]
+    assert "partitions   8, from 4; still where they were: 2 (group " in again[1]
+    assert (refused[0], "use a whole number from 1 to 64" in refused[2]) == (2, True)
+    its = json.loads(shown[1])["partitions"]
+    assert (its["staying"], sorted(its["examples"])) == (2, ["group acme", "group globex"])

@@ -90,7 +90,7 @@ class Groups:
                     parts = {name: getattr(limits[scope], name) for name in PARTS}
                     await self.limit(queue, scope, parts, source="code")
         except StreamqError as error:
-            log.warning("the limits that code declares of %s cannot be written: %s", queue, error)
+            log.warning("the limits that code declares of %s cannot be written: %s", queue_of(queue), error)
 
     async def pause(
         self, queue: str, scope: str, reason: str, by: str, ends: str, *, extend: bool = False,

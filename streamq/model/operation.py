@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -62,7 +62,7 @@ class OperationRecord:
     """Jobs of which the ends are awaited first: when any of them fails again, it is stopped."""
     reason: str = ""
     """Why it was stopped."""
-    parts: int = field(default=1, repr=False)
+    parts: int = 1
     """Partitions that it goes through one after the other; 1 where none waits for another."""
 
     def asdict(self) -> dict[str, Any]:

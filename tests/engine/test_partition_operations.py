@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from streamq import App, OperationConflict
+from streamq import App, OperationConflict, State
 from streamq.duties import operator
 from streamq.duties.operator import Operator
+from streamq.model.places import place_of
 from streamq.store import operations
 
-from ..rig import until, working
+from ..commands import Call, run_all
+from ..rig import ON_ONE_SERVER, until, working
 
 QUEUE = "sms"
 FAILS: set[int] = set()
@@ -82,6 +87,18 @@ async def test_a_canary_goes_on_in_the_next_partition_where_one_has_fewer_jobs(f
     async with working(failed):
         record = await operation.wait(20)
     assert (record.state, record.done, record.total, record.reason) == ("done", 24, 24, "")
+
+
+async def test_what_is_left_of_a_canary_is_tried_in_the_next_partition(failed: App) -> None:
+    jobs = (await failed.queue(QUEUE).jobs(State.FAILED, limit=200)).items
+    first = max(place_of(QUEUE, job.id)[0] for job in jobs)
+    well = [job.payload for job in jobs if place_of(QUEUE, job.id)[0] == first]
+    FAILS.difference_update(well)
+    operation = await failed.queue(QUEUE).retry_all("state:failed", canary=len(well) + 1)
+    async with working(failed):
+        record = await operation.wait(20)
+    assert (record.state, record.done) == ("stopped", len(well) + 1)
+    assert record.reason == f"1 of the first {len(well) + 1} jobs failed again"
 
 
 async def test_the_first_that_fails_again_ends_a_redrive_in_all_partitions(failed: App) -> None:
@@ -205,3 +222,24 @@ async def test_the_end_of_an_operation_is_logged_once_by_the_name_of_its_queue(
         await until(lambda: bool(caplog.records))
     said = [line.getMessage() for line in caplog.records if line.name == "streamq.operator"]
     assert said == [f"delete {operation.id} of sms is done"]
+
+
+@ON_ONE_SERVER
+@pytest.mark.keeps_keys
+async def test_commands_tell_the_numbers_and_the_name_of_the_queue(
+    failed: App, tmp_path: Path, server_url: str, prefix: str
+) -> None:
+    (kind,) = await failed.queue(QUEUE).failures()
+    environment = {"STREAMQ_REDIS_URL": server_url, "STREAMQ_PREFIX": prefix}
+    async with working(failed):
+        retry, cancel, limit = await asyncio.to_thread(run_all, tmp_path, [
+            Call(("errors", "retry", QUEUE, kind.fingerprint, "--canary", "3")),
+            Call(("job", "promote", QUEUE, "--q", "task:send", "--all", "--rate", "50/s", "--json")),
+            Call(("queue", "limit", QUEUE, "--shared", "provider", "--concurrency", "2")),
+        ], **environment)  # fmt: skip
+    assert [each.code for each in (retry, cancel, limit)] == [1, 0, 0], (retry, cancel, limit)
+    assert re.search(
+        r"is stopped: ([1-3]) of 24 jobs retried; [1-3] of the first \1 jobs failed again", retry.out
+    )
+    assert json.loads(cancel.out)["rate"] == 50.0
+    assert (limit.err, "#" in limit.out) == ("", False)

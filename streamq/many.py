@@ -114,7 +114,7 @@ class Many(Partitioned):
         by: str, told: dict[str, Any],
     ) -> Operation:  # fmt: skip
         """Begin, with how many jobs there are in these states now and who asks for it, and note the act. The first
-        partition is told last: where the others wait for their turn, nothing is done before all know of it."""
+        partition is told last, and the others wait for that: nothing is done before all know of it."""
         names, begun, who, total = await self._names(), new_id(self.name), line("by", by) or actor(), 0
         states, names = list(states), names[::-1]
         for name in names:

@@ -93,11 +93,10 @@ class Operator(Rounds):
 
     async def _operate(self, queue: str, deadline: float) -> int:
         all_of_it = await self._store.operations.of(queue, self._links)
-        if led := [
-            each for each in all_of_it if each.parts > 1 and number_of(queue)
-        ]:  # by the first partition
-            await self._store.operations.forget_with_first(self._links, queue, led)
-            all_of_it = [each for each in all_of_it if each not in led]
+        if parts := [each for each in all_of_it if each.parts > 1 and number_of(queue)]:
+            await self._store.operations.forget_with_first(self._links, queue, parts)
+            # who sees to the first partition takes the steps of those that come in turn
+            all_of_it = [each for each in all_of_it if not (each in parts and each.in_turn)]
         running = [operation for operation in all_of_it if operation.state == "running"]
         await self._forget([operation for operation in all_of_it if operation not in running], queue)
         done, trouble = 0, None

@@ -63,7 +63,12 @@ class OperationRecord:
     reason: str = ""
     """Why it was stopped."""
     parts: int = 1
-    """Partitions that it goes through one after the other; 1 where none waits for another."""
+    """Partitions of its queue that it was told to."""
+
+    @property
+    def in_turn(self) -> bool:
+        """Whether it goes through them one after the other, as its numbers are of the whole queue."""
+        return in_turn(self.parts, self.rate, self.canary)
 
     def asdict(self) -> dict[str, Any]:
         """The operation as JSON has it; times in RFC 3339."""
@@ -101,12 +106,9 @@ class Bulk(NamedTuple):
     """Why its jobs are cancelled: their records say it."""
 
     def begin_text(self, total: int, by: str, parts: int = 1) -> bytes:
-        """The operation as it begins in one of so many partitions.
-
-        A rate and a canary are numbers of the whole queue: its partitions come one after the other then.
-        """
+        """The operation as it begins in one of so many partitions."""
         told = {name: value for name, value in self._asdict().items() if value not in (None, "", False)}
-        if parts > 1 and (self.rate, self.canary) != (None, None):
+        if parts > 1:
             told["parts"] = parts
         return codec.dumps({
             **told, "states": [state.value for state in self.states], "total": total, "by": by, "cursor": "",
@@ -128,7 +130,19 @@ class Course(NamedTuple):
     told: bytes
     """What the records of cancelled jobs are to say of their end."""
     rate: float | None
+    canary: int | None = None
     parts: int = 1
+
+    @property
+    def in_turn(self) -> bool:
+        """Whether it goes through the partitions of its queue one after the other."""
+        return in_turn(self.parts, self.rate, self.canary)
+
+
+def in_turn(parts: int, rate: float | None, canary: int | None) -> bool:
+    """Whether an operation goes through so many partitions one after the other: so its rate and its canary are numbers
+    of the whole queue."""
+    return parts > 1 and (rate is not None or canary is not None)
 
 
 class Handed(NamedTuple):
@@ -164,7 +178,8 @@ def course(raw: bytes) -> Course | None:
             str(said["kind"]), states, str(said["filter"]), said["cursor"],
             last if isinstance(last, dict) else {}, float(said["last_end"]), int(said["created_ms"]),
             codec.dumps({**told, **({"by": said["by"]} if said.get("by") else {})}),
-            float(said["rate"]) if said.get("rate") else None, _count(said.get("parts", 1)),
+            float(said["rate"]) if said.get("rate") else None,
+            _count(said["canary"]) if said.get("canary") else None, _count(said.get("parts", 1)),
         )  # fmt: skip
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         return None

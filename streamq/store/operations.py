@@ -34,6 +34,8 @@ that nobody notices."""
 
 BEGINS: Final = timedelta(minutes=1)
 """How long it may take until an operation is told to all partitions: the first is told last."""
+UNTOLD: Final = 0.05
+"""Seconds after which a partition looks again whether the first one was told."""
 CONFLICT: Final = "conflict "
 """How the answer begins when another operation is for the same jobs."""
 
@@ -82,8 +84,14 @@ class Operations:
         keys = self._access.keys(queue)
         raw = await self._raw(links, queue, operation_id)
         if raw is not None and (its := course(raw)) is not None:
-            if its.parts > 1:
+            if its.in_turn:
                 return await self._in_turn(links, queue, operation_id, its.parts)
+            if (
+                its.parts > 1
+                and not its.cursor
+                and await self._raw(links, queue_of(queue), operation_id) is None
+            ):
+                return Step("running", 0, wait=UNTOLD)
             return await bulk_step(self._access, links, queue, operation_id, its, self._known)
         state, deleted = await scripts.PURGE.run(links.of(queue), keys, operation_id, STEP)
         return Step(state.decode(), deleted)
@@ -122,13 +130,15 @@ class Operations:
             self._turns.pop(each, None)
 
     async def forget_with_first(self, links: Links, queue: str, parts: Sequence[OperationRecord]) -> None:
-        """Forget what a partition has of operations that the first one has forgotten, or was never told."""
+        """Forget what a partition has of operations that the first one was never told; and where it comes in turn, of
+        those that the first one has forgotten."""
         first, ids = queue_of(queue), [each.id for each in parts]
         told = await links.of(first).call("HMGET", self._access.keys(first).operations, *ids)
         lately = from_ms(self._access.clock.now()) - BEGINS
         gone = [
             each.id for each, raw in zip(parts, told, strict=True)
             if raw is None and (each.created_at is None or each.created_at < lately)
+            and (each.in_turn or not (each.done or each.looked))
         ]  # fmt: skip
         if gone:
             await self.forget(links, queue, gone)

@@ -10,11 +10,11 @@ import time
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from streamq import App, OperationConflict, State
+from streamq.bulk import bulk_of
 from streamq.duties import operator
 from streamq.duties.operator import Operator
 from streamq.model.places import place_of
@@ -185,16 +185,33 @@ async def test_what_is_refused_has_changed_nothing_and_leaves_nothing(failed: Ap
     assert {each.state for each in await queue.operations()} == {"cancelled"}
 
 
+@pytest.mark.parametrize("rate", [None, "1000/s"])
+async def test_no_partition_begins_before_the_first_one_knows(failed: App, rate: str | None) -> None:
+    """So an operation that is refused by any of them has changed nothing."""
+    queue, store, names = failed.queue(QUEUE), failed.client.store, await names_of(failed)
+    bulk = bulk_of("delete", "state:failed", rate=rate)
+    for name in names[:0:-1]:
+        await store.operations.begin_bulk(name, "sms.begins", bulk, 4, "", 6)
+    async with working(failed):
+        await asyncio.sleep(0.5)
+        assert (await queue.counts()).failed == 24
+        await store.operations.begin_bulk(QUEUE, "sms.begins", bulk, 4, "", 6)
+        assert (await queue.operation("sms.begins").wait(10)).done == 24
+
+
+@pytest.mark.parametrize("rate", [None, 1000])
 async def test_the_parts_of_an_operation_are_forgotten_with_it(
-    failed: App, monkeypatch: pytest.MonkeyPatch
+    failed: App, monkeypatch: pytest.MonkeyPatch, rate: int | None
 ) -> None:
     monkeypatch.setattr(operations, "BEGINS", timedelta(0))
     queue, store = failed.queue(QUEUE), failed.client.store
-    operation = await queue.delete_all("state:failed", rate="1000/s")
+    operation = await queue.delete_all("state:failed", rate=rate)
     async with working(failed):
         await operation.wait(20)
     *_, last = await names_of(failed)
-    await store.operations.begin_bulk(last, "sms.never-told", _bulk(), 5, "", 6)
+    await store.operations.begin_bulk(
+        last, "sms.never-told", bulk_of("delete", "state:failed", rate=rate), 5, "", 6
+    )
     async for duty in operators(failed):
         await duty.once()
         assert [each.id for each in await queue.operations()] == [operation.id]
@@ -203,12 +220,6 @@ async def test_the_parts_of_an_operation_are_forgotten_with_it(
         duty.wake()
         await duty.once()
     assert await queue.operations() == []
-
-
-def _bulk() -> Any:
-    from streamq.bulk import bulk_of
-
-    return bulk_of("delete", "state:failed", rate=5)
 
 
 @pytest.mark.parametrize("rate", [None, "1000/s"])

@@ -133,7 +133,7 @@ async def test_a_rate_is_that_of_the_whole_queue_however_its_jobs_lie(
                 assert record.done <= 1 + 40 * (time.monotonic() - began) + 1
         took = time.monotonic() - began
     assert (record.state, record.done, record.total, record.rate) == ("done", 60, 60, 40.0)
-    assert 1.4 <= took < 2.5
+    assert 1.4 <= took < 4, "shared out by partitions it would be nine seconds"
 
 
 async def test_a_partition_without_a_job_for_it_costs_no_time_of_a_slow_rate(

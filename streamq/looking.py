@@ -244,7 +244,7 @@ class Looking:
                 continue
             keys = {name: store.keys(queue).__dict__[name] for name in QUEUE_KEYS}
             try:
-                found += misplaced(keys, QUEUE_KEYS, await store.server.types(keys, queue), queue)
+                found += misplaced(keys, QUEUE_KEYS, await store.server.types(keys, queue), queue_of(queue))
             except Rejected:
                 raise
             except Unavailable:  # its node is lost, which others tell: the other queues are looked at

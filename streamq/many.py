@@ -105,7 +105,7 @@ class Many(Partitioned):
         operations = self._client.store.operations
 
         async def begin(name: str, begun: str, total: int, by: str, parts: int) -> None:
-            await operations.begin_bulk(name, begun, bulk.part_of(parts), total, by)
+            await operations.begin_bulk(name, begun, bulk, total, by, parts)
 
         return await self._set_off(bulk.kind, bulk.states, begin, by, {"filter": bulk.filter})
 
@@ -113,9 +113,10 @@ class Many(Partitioned):
         self, kind: str, states: Iterable[State], begin: Callable[[str, str, int, str, int], Awaitable[None]],
         by: str, told: dict[str, Any],
     ) -> Operation:  # fmt: skip
-        """Begin, with how many jobs there are in these states now and who asks for it, and note the act."""
+        """Begin, with how many jobs there are in these states now and who asks for it, and note the act. The first
+        partition is told last, and the others wait for that: nothing is done before all know of it."""
         names, begun, who, total = await self._names(), new_id(self.name), line("by", by) or actor(), 0
-        states = list(states)
+        states, names = list(states), names[::-1]
         for name in names:
             counts = (await self._client.store.queues.counts(name)).asdict()
             total += (own := sum(counts[state] for state in states))

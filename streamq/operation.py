@@ -11,7 +11,7 @@ from streamq.client.client import Client
 from streamq.durations import Duration
 from streamq.errors import UsageError
 from streamq.model.clock import monotonic
-from streamq.model.operation import OperationRecord, as_one
+from streamq.model.operation import OperationRecord
 from streamq.model.shown import as_given
 from streamq.noun_errors import OperationEnded, OperationNotFound, OperationTimeout
 from streamq.partitioned import each
@@ -42,11 +42,10 @@ class Operation:
 
     async def status(self) -> OperationRecord:
         """How far it is. Raises ``OperationNotFound`` when it ended more than a day ago."""
-        operations = self._client.store.operations
-        parts = await each(lambda name: operations.one(name, self.id), await self._names())
-        if not (found := [part for part in parts if part is not None]):
+        found = await self._client.store.operations.whole(await self._names(), self.id)
+        if found is None:
             raise OperationNotFound(self.queue, self.id)
-        return as_one(found)
+        return found
 
     async def _names(self) -> tuple[str, ...]:
         return await self._client.partition_names(self.queue)

@@ -7,6 +7,7 @@ from typing import Final
 
 from streamq.doctor.finding import Finding, Patient
 from streamq.errors import ConfigurationError, Rejected
+from streamq.model.places import queue_of
 from streamq.model.shown import shown as shown_text
 from streamq.model.typed import quoted
 
@@ -17,7 +18,7 @@ SHORT = 100
 async def look(patient: Patient) -> list[Finding]:
     """Active jobs that no known worker has; with ``repair`` they wait again."""
     findings = []
-    for queue in await patient.partitions():
+    for queue in await patient.app.queues():
         try:
             finding = await _of_queue(patient, queue)
         except (Rejected, ConfigurationError) as error:  # this queue's: the others are looked at all the same
@@ -30,18 +31,19 @@ async def look(patient: Patient) -> list[Finding]:
 
 
 async def _of_queue(patient: Patient, queue: str) -> Finding | None:
-    store, unlisted = patient.app.client.store, await _unlisted(patient, queue)
-    if patient.repair:
-        stranded = await store.recovery.audit(patient.links, queue)
-        for name in unlisted:
-            await store.recovery.reclaim(patient.links, queue, name, None)
-        if stranded or unlisted:
-            said = (
-                f"{queue}: {stranded} stranded jobs and those of {len(unlisted)} unknown workers wait again"
-            )
-            return Finding("index", "index-repaired", "warn", said, "nothing more: it was repaired")
-    elif unlisted:
-        said = f"{queue}: jobs are active under unknown workers: {', '.join(unlisted)}"
+    recovery, stranded, unlisted = patient.app.client.store.recovery, 0, set[str]()
+    for name in await patient.app.client.partition_names(queue):
+        workers = await _unlisted(patient, name)
+        unlisted.update(workers)
+        if patient.repair:
+            stranded += await recovery.audit(patient.links, name)
+            for worker in workers:
+                await recovery.reclaim(patient.links, name, worker, None)
+    if patient.repair and (stranded or unlisted):
+        said = f"{queue}: {stranded} stranded jobs and those of {len(unlisted)} unknown workers wait again"
+        return Finding("index", "index-repaired", "warn", said, "nothing more: it was repaired")
+    if unlisted:
+        said = f"{queue}: jobs are active under unknown workers: {', '.join(sorted(unlisted))}"
         remedy = "an auditor repairs it within two minutes; or use --repair"
         return Finding("index", "unknown-holders", "fail", said, remedy)
     return None
@@ -72,7 +74,7 @@ async def look_at_keys(patient: Patient) -> list[Finding]:
         counts = Counter(what for what, _, _ in wrong.keys) + Counter(forgotten=len(wrong.held))
         told = [_WRONG[what].format(count) for what, count in counts.items() if count]
         shown = [shown_text(key) for _, key, _ in wrong.keys[:5]] + wrong.held[:5]
-        said = f"{queue}: {'; '.join(told)} ({', '.join(shown)})"
+        said = f"{queue_of(queue)}: {'; '.join(told)} ({', '.join(shown)})"
         if patient.repair:
             remedy = "nothing more: it was repaired"
             findings.append(Finding("unique", "keys-mended", "warn", said, remedy))
@@ -99,7 +101,7 @@ async def look_at_accounts(patient: Patient) -> list[Finding]:
         try:
             wrong = await patient.app.client.store.accounts.compare(patient.links, queue, mend=patient.repair)
         except (Rejected, ConfigurationError) as error:
-            said = f"{queue}: the accounts of its gate cannot be read: {error}"
+            said = f"{queue_of(queue)}: the accounts of its gate cannot be read: {error}"
             findings.append(
                 Finding("accounts", "accounts-unreadable", "fail", said, "look at the keys of this queue")
             )
@@ -107,10 +109,14 @@ async def look_at_accounts(patient: Patient) -> list[Finding]:
         wrong.held = 0  # the check of unique keys tells of these
         if wrong and patient.repair:
             remedy = "nothing more: it was repaired"
-            findings.append(Finding("accounts", "accounts-mended", "warn", f"{queue}: {wrong}", remedy))
+            findings.append(
+                Finding("accounts", "accounts-mended", "warn", f"{queue_of(queue)}: {wrong}", remedy)
+            )
         elif wrong:
             remedy = "an auditor mends it within minutes; or use --repair"
-            findings.append(Finding("accounts", "accounts-wrong", "fail", f"{queue}: {wrong}", remedy))
+            findings.append(
+                Finding("accounts", "accounts-wrong", "fail", f"{queue_of(queue)}: {wrong}", remedy)
+            )
     return findings
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -151,9 +152,11 @@ def _unserved(queue: str, serving: Sequence[WorkerInfo]) -> tuple[str, str]:
 
 async def look_at_tasks(patient: Patient) -> list[Finding]:
     """Jobs whose tasks no worker has known so far."""
-    findings = []
-    for queue in await patient.partitions():
-        counts = await patient.app.client.store.delayed.unknown_tasks(queue)
+    findings, app = list[Finding](), patient.app
+    for queue in await app.queues():
+        counts = Counter[str]()
+        for name in await app.client.partition_names(queue):
+            counts.update(await app.client.store.delayed.unknown_tasks(name))
         if counts:
             ordered = sorted(counts.items(), key=lambda item: -item[1])[:10]
             listed = ", ".join(f"{count} of {task[:100]!r}" for task, count in ordered)

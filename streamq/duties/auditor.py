@@ -14,6 +14,7 @@ from typing import Final
 from streamq.duties.duty import Rounds
 from streamq.liveness.recovery import recover
 from streamq.model.pace import COSTLY
+from streamq.model.places import queue_of
 from streamq.redis.links import Links
 from streamq.store.accounts import Place
 from streamq.store.store import Store
@@ -43,7 +44,9 @@ class Auditor(Rounds):
         """Repair what is stranded in one queue. Returns how many jobs."""
         repaired = await self._store.recovery.audit(self._links, queue)
         if repaired:
-            log.warning("%d jobs on %s were delivered and held by nobody; they wait again", repaired, queue)
+            log.warning(
+                "%d jobs on %s were delivered and held by nobody; they wait again", repaired, queue_of(queue)
+            )
         before, now = (
             self._unlisted.get(queue, set()),
             set(await self._store.recovery.unlisted(self._links, queue)),
@@ -55,5 +58,7 @@ class Auditor(Rounds):
         place = self._places.setdefault(queue, Place(pages=PAGES))
         wrong = await self._store.accounts.compare(self._links, queue, mend=True, place=place)
         if wrong:
-            log.warning("the accounts of the gate of %s were wrong, and are mended: %s", queue, wrong)
+            log.warning(
+                "the accounts of the gate of %s were wrong, and are mended: %s", queue_of(queue), wrong
+            )
         return repaired

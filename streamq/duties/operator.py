@@ -13,6 +13,7 @@ from streamq.duties.duty import Rounds
 from streamq.errors import Rejected, UsageError
 from streamq.model.clock import from_ms, monotonic
 from streamq.model.operation import OperationRecord
+from streamq.model.places import number_of, queue_of
 from streamq.redis.links import Links
 from streamq.store.bulk import Step
 from streamq.store.steering import Resumed
@@ -92,6 +93,10 @@ class Operator(Rounds):
 
     async def _operate(self, queue: str, deadline: float) -> int:
         all_of_it = await self._store.operations.of(queue, self._links)
+        if parts := [each for each in all_of_it if each.parts > 1 and number_of(queue)]:
+            await self._store.operations.forget_with_first(self._links, queue, parts)
+            # who sees to the first partition takes the steps of those that come in turn
+            all_of_it = [each for each in all_of_it if not (each in parts and each.in_turn)]
         running = [operation for operation in all_of_it if operation.state == "running"]
         await self._forget([operation for operation in all_of_it if operation not in running], queue)
         done, trouble = 0, None
@@ -120,9 +125,17 @@ class Operator(Rounds):
     async def _step(self, operation: OperationRecord) -> tuple[Step, float]:
         began = monotonic()
         step = await self._store.operations.step(self._links, operation.queue, operation.id)
+        took = monotonic() - began
         if step.state in ("done", "stopped"):
-            log.info("%s %s of %s is %s", operation.kind, operation.id, operation.queue, step.state)
-        return step, monotonic() - began
+            await self._tell_end(operation)
+        return step, took
+
+    async def _tell_end(self, operation: OperationRecord) -> None:
+        """That it has ended, once it has in all partitions of its queue."""
+        names = self._store.partition.known_of_each([queue_of(operation.queue)])
+        whole = await self._store.operations.whole(names, operation.id)
+        if whole is not None and whole.state != "running":
+            log.info("%s %s of %s is %s", whole.kind, whole.id, whole.queue, whole.state)
 
     async def _forget(self, ended: Sequence[OperationRecord], queue: str) -> None:
         """``ended`` is in order, the latest first."""

@@ -14,6 +14,7 @@ from typing import Final
 from streamq.duties.alarm import Punctual
 from streamq.model.clock import monotonic
 from streamq.model.pace import paced
+from streamq.model.places import queue_of
 from streamq.redis.links import Links
 from streamq.store.store import Store
 
@@ -81,7 +82,7 @@ class Promoter(Punctual):
             for queue, reply in self._troubles.answers(replies).items():
                 promoted += reply.jobs
                 if reply.jobs:
-                    log.debug("%d delayed jobs of %s are due and wait now", reply.jobs, queue)
+                    log.debug("%d delayed jobs of %s are due and wait now", reply.jobs, queue_of(queue))
                 if reply.wait == 0:
                     queues.append(queue)
                 else:

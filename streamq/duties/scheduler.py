@@ -13,6 +13,7 @@ from streamq.duties.ticker import declare
 from streamq.duties.upkeep import Share, upkeep
 from streamq.errors import Rejected
 from streamq.logs import how_logged
+from streamq.model.places import queue_of
 from streamq.program import Program
 from streamq.redis.ready import begin_when_ready
 
@@ -80,9 +81,10 @@ class Scheduler:
         share = Share.RECLAIM if self._only_reclaim else Share.ALL
         queues.told = upkeep(app, queues, share, deaf_poll=POLL)
         duties: list[Duty] = [queues, *queues.told]
+        names = ", ".join(dict.fromkeys(map(queue_of, queues()))) or "no queue yet"
         log.info(
-            "%s for %s; server %s; log %s", ", ".join(duty.name for duty in duties[1:]),
-            ", ".join(queues()) or "no queue yet", ", ".join(app.client.store.servers.names), how_logged(),
+            "%s for %s; server %s; log %s", ", ".join(duty.name for duty in duties[1:]), names,
+            ", ".join(app.client.store.servers.names), how_logged(),
         )  # fmt: skip
         try:
             async with asyncio.TaskGroup() as group:

@@ -18,6 +18,7 @@ from streamq.errors import ConfigurationError, JobError, OutOfMemory, Rejected, 
 from streamq.model.clock import monotonic
 from streamq.model.misfire import LATE, Due, decide
 from streamq.model.pace import paced
+from streamq.model.places import queue_of
 from streamq.model.schedule import Plan
 from streamq.model.schedule_record import ScheduleRecord
 from streamq.program import Program
@@ -235,7 +236,7 @@ class Ticker(Punctual):
     def _wait_for_room(self, queue: str, tick: Tick, told: str) -> None:
         """Its planned time comes again, and its misfire policy decides what becomes of it: as if nobody were there."""
         if (queue, tick.schedule.name) not in self._full:
-            where = "".join(f"group {group} of " for group in told.split()[2:]) + f"queue {queue}"
+            where = "".join(f"group {group} of " for group in told.split()[2:]) + f"queue {queue_of(queue)}"
             log.warning("schedule %s waits: as many jobs wait in %s as may", tick.schedule.name, where)
         self._full.add((queue, tick.schedule.name))
 
@@ -271,7 +272,12 @@ class Ticker(Punctual):
             return Entry(record, kept, int(float(at)))
         except (ValueError, OverflowError, ConfigurationError) as error:  # the second for a time that is none
             if self._refused.get((queue, record.name)) != record.version:
-                log.error("schedule %s of queue %s cannot run in this process: %s", record.name, queue, error)
+                log.error(
+                    "schedule %s of queue %s cannot run in this process: %s",
+                    record.name,
+                    queue_of(queue),
+                    error,
+                )
             self._refused[queue, record.name] = record.version
             return None
 
@@ -298,7 +304,7 @@ def _tell(tick: Tick, reply: Ticked) -> None:
     if tick.missed:
         log.warning(
             "schedule %s of queue %s missed planned times that get no run: %d",
-            tick.schedule.name, tick.schedule.queue, tick.missed,
+            tick.schedule.name, queue_of(tick.schedule.queue), tick.missed,
         )  # fmt: skip
 
 

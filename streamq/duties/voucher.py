@@ -17,6 +17,7 @@ from streamq.errors import Rejected
 from streamq.liveness import host
 from streamq.model.clock import monotonic
 from streamq.model.pace import is_many
+from streamq.model.places import queue_of
 from streamq.model.worker_info import WorkerInfo
 from streamq.redis.links import Links
 from streamq.redis.troubles import EVERYONE, Troubles
@@ -126,10 +127,17 @@ class Voucher(Wakeable):
         if not host.runs(mate.pid, mate.process_start):
             return False
         if not silent.vouched:
+            on = queue_of(queue)
+            if not any(
+                each.vouched for (of, who), each in self._silent.items() if (queue_of(of), who) == (on, name)
+            ):
+                log.warning(
+                    "worker %s on %s has not beaten for %.1f s, but its process runs",
+                    name,
+                    on,
+                    silent.seconds,
+                )
             silent.vouched = True
-            log.warning(
-                "worker %s on %s has not beaten for %.1f s, but its process runs", name, queue, silent.seconds
-            )
         try:
             vouched = await self._vouch(queue, name, count)
         except Rejected as error:

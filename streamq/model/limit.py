@@ -38,6 +38,8 @@ QUEUE: Final = "queue"
 TASK: Final = "task:"
 GROUP: Final = "group:"
 SHARED: Final = "shared:"
+WHOLE: Final = "whole"
+"""The part of the texts that nobody says: the shared limit by which the partitions of a queue share its own limit."""
 EVERY: Final = ("*", "*:*")
 """The names that stand for every tenant, and for every part of one."""
 PAUSE: Final = "pause "
@@ -300,7 +302,7 @@ def written(parts: Mapping[str, Any]) -> dict[str, str]:
             of = value if isinstance(value, Breaker) else (value,) * len(_BREAKERS)
             said |= {text: _in_ms(each, n) for (text, n), each in zip(_BREAKERS.items(), of, strict=True)}
         elif name != "rate":
-            said[_TEXTS[name]] = _text(value)
+            said[_TEXTS.get(name, name)] = _text(value)
         elif isinstance(value, Rate):
             said |= {"starts": str(value.starts), "window": str(round(value.seconds * 1000))}
         else:

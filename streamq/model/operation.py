@@ -62,6 +62,13 @@ class OperationRecord:
     """Jobs of which the ends are awaited first: when any of them fails again, it is stopped."""
     reason: str = ""
     """Why it was stopped."""
+    parts: int = 1
+    """Partitions of its queue that it was told to."""
+
+    @property
+    def in_turn(self) -> bool:
+        """Whether it goes through them one after the other, as its numbers are of the whole queue."""
+        return in_turn(self.parts, self.rate, self.canary)
 
     def asdict(self) -> dict[str, Any]:
         """The operation as JSON has it; times in RFC 3339."""
@@ -98,14 +105,11 @@ class Bulk(NamedTuple):
     reason: str = ""
     """Why its jobs are cancelled: their records say it."""
 
-    def part_of(self, parts: int) -> Bulk:
-        """What one of so many partitions has of it: its part of the rate, and of the canary one job at least."""
-        rate = None if self.rate is None else self.rate / parts
-        return self._replace(rate=rate, canary=None if self.canary is None else -(-self.canary // parts))
-
-    def begin_text(self, total: int, by: str) -> bytes:
-        """The operation as it begins."""
+    def begin_text(self, total: int, by: str, parts: int = 1) -> bytes:
+        """The operation as it begins in one of so many partitions."""
         told = {name: value for name, value in self._asdict().items() if value not in (None, "", False)}
+        if parts > 1:
+            told["parts"] = parts
         return codec.dumps({
             **told, "states": [state.value for state in self.states], "total": total, "by": by, "cursor": "",
             **({"why": self.reason} if self.reason else {}), "reason": "",
@@ -126,6 +130,38 @@ class Course(NamedTuple):
     told: bytes
     """What the records of cancelled jobs are to say of their end."""
     rate: float | None
+    canary: int | None = None
+    parts: int = 1
+
+    @property
+    def in_turn(self) -> bool:
+        """Whether it goes through the partitions of its queue one after the other."""
+        return in_turn(self.parts, self.rate, self.canary)
+
+
+def in_turn(parts: int, rate: float | None, canary: int | None) -> bool:
+    """Whether an operation goes through so many partitions one after the other: so its rate and its canary are numbers
+    of the whole queue."""
+    return parts > 1 and (rate is not None or canary is not None)
+
+
+class Handed(NamedTuple):
+    """What the partitions that have had their turn in an operation hand to the next."""
+
+    done: int = 0
+    """Jobs that they have changed: the first of them are its canary."""
+    credit: float = 1.0
+    """Of its rate, jobs that may be changed at once."""
+
+
+def handed(raw: bytes | None, before: Handed) -> tuple[str, Handed]:
+    """The state of the part of an operation that a partition had, and what that one hands on."""
+    try:
+        said = codec.loads(raw or b"{}")
+        done = before.done + _count(said.get("done", 0))
+        return str(said.get("state", "done")), Handed(done, float(said.get("credit", before.credit)))
+    except (ValueError, TypeError, AttributeError, OverflowError):
+        return "", before
 
 
 def course(raw: bytes) -> Course | None:
@@ -143,6 +179,7 @@ def course(raw: bytes) -> Course | None:
             last if isinstance(last, dict) else {}, float(said["last_end"]), int(said["created_ms"]),
             codec.dumps({**told, **({"by": said["by"]} if said.get("by") else {})}),
             float(said["rate"]) if said.get("rate") else None,
+            _count(said["canary"]) if said.get("canary") else None, _count(said.get("parts", 1)),
         )  # fmt: skip
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         return None
@@ -160,7 +197,7 @@ def operation(queue: str, operation_id: str, raw: bytes) -> OperationRecord | No
             filter=str(said.get("filter", "")), looked=_count(said.get("looked", 0)),
             skipped=_count(said.get("skipped", 0)), rate=None if said.get("rate") is None else float(said["rate"]),
             canary=None if said.get("canary") is None else _count(said["canary"]),
-            reason=str(said.get("reason", "")),
+            reason=str(said.get("reason", "")), parts=_count(said.get("parts", 1)),
         )  # fmt: skip
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         return None
@@ -181,8 +218,6 @@ def as_one(records: Sequence[OperationRecord]) -> OperationRecord:
     return replace(
         first, queue=places.queue_of(first.queue), state=state, reason=reason,
         **{name: sum(getattr(each, name) for each in records) for name in ("done", "total", "looked", "skipped")},
-        rate=None if first.rate is None else sum(each.rate or 0 for each in records),
-        canary=None if first.canary is None else sum(each.canary or 0 for each in records),
         created_at=min((each.created_at for each in records if each.created_at), default=None),
         updated_at=max((each.updated_at for each in records if each.updated_at), default=None),
         ended_at=max(ends) if state != "running" and ends else None,

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 
 from streamq.errors import StreamqError, Unavailable
 from streamq.model.clock import monotonic
+from streamq.model.places import queue_of
 from streamq.redis.answers import concerns_all
 
 T = TypeVar("T")
@@ -38,6 +39,8 @@ class Troubles:
     def __init__(self, act: str, log: logging.Logger, pause: tuple[float, float] | None = None) -> None:
         self._act, self._log, self._bounds = act, log, pause
         self._pauses: dict[str, _Pause] = {}
+        self._said: dict[str, dict[str, str]] = {}
+        """By queue, what was the matter with each of its partitions; what is no partition is like a queue."""
         self._first = ""
 
     def __len__(self) -> int:
@@ -61,13 +64,17 @@ class Troubles:
         return max(0.0, min((p.until for p in self._pauses.values()), default=float("inf")) - monotonic())
 
     def met(self, failed: Mapping[str, Exception]) -> None:
-        """These failed, with these errors. Subjects that failed for the same reason are told of in one line."""
+        """These failed, with these errors. Subjects that failed for the same reason are told of in one line, and the
+        partitions of a queue as that queue."""
         told: dict[str, tuple[Exception, list[str]]] = {}
         first, longest = self._bounds or PAUSE
         for subject, error in failed.items():
             if (pause := self._pauses.get(subject)) is None:
+                queue, said = queue_of(subject), str(error)
+                if said not in self._said.setdefault(queue, {}).values():
+                    told.setdefault(said, (error, []))[1].append(queue)
+                self._said[queue][subject] = said
                 self._pauses[subject] = _Pause(first, monotonic() + first)
-                told.setdefault(str(error), (error, []))[1].append(subject)
             else:
                 pause.seconds = min(longest, 2 * pause.seconds)
                 pause.until = monotonic() + pause.seconds
@@ -79,9 +86,14 @@ class Troubles:
             )  # fmt: skip
 
     def over(self, subject: str) -> None:
-        """It works there."""
-        if self._pauses.pop(subject, None) is not None:
-            self._log.info("can %s %s again", self._act, subject)
+        """It works there. Of a queue that is told once it does in all of its partitions."""
+        if self._pauses.pop(subject, None) is None:
+            return
+        queue = queue_of(subject)
+        self._said[queue].pop(subject)
+        if not self._said[queue]:
+            del self._said[queue]
+            self._log.info("can %s %s again", self._act, queue)
 
     def answers(self, replies: Mapping[str, T | StreamqError]) -> dict[str, T]:
         """What works, of the replies by subject; the rest is put aside."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from streamq.model.clock import monotonic
+from streamq.model.places import queue_of
 from streamq.redis.link import Link
 from streamq.store.batch import Batch
 
@@ -57,7 +58,9 @@ class Announcements:
             if not only:
                 return
             if not self._refused:
-                log.warning("%s cannot be put on the list of queues %s: %s", queues[0], self._key, reply)
+                log.warning(
+                    "%s cannot be put on the list of queues %s: %s", queue_of(queues[0]), self._key, reply
+                )
             self._refused = True
             return
         if self._refused:

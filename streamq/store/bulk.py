@@ -11,7 +11,7 @@ from streamq.model.clock import from_ms
 from streamq.model.filter import Filter
 from streamq.model.filter_text import parse_filter
 from streamq.model.job_record import JobRecord
-from streamq.model.operation import END, Course
+from streamq.model.operation import END, Course, Handed
 from streamq.model.states import State
 from streamq.redis import scripts
 from streamq.redis.links import Links
@@ -26,6 +26,8 @@ LOOKED: Final = 500
 """Jobs that a step looks at before it is written down that none of them was meant."""
 
 
+NOTHING: Final = Handed()
+"""What the first partition is handed, and the only one."""
 Known = Callable[[JobRecord], JobRecord]
 _Meant = tuple[str, str, str]
 """Id, state with version, and place of a job that is meant."""
@@ -43,9 +45,11 @@ class Step(NamedTuple):
 
 
 async def bulk_step(
-    access: Access, links: Links, queue: str, operation_id: str, its: Course, known: Known
-) -> Step:
-    """Take one step of an operation by filter. ``known`` masks of a job what is known to be masked, as in a search."""
+    access: Access, links: Links, queue: str, operation_id: str, its: Course, known: Known,
+    before: Handed = NOTHING,
+) -> Step:  # fmt: skip
+    """Take one step of an operation by filter. ``known`` masks of a job what is known to be masked, as in a search.
+    ``before`` is what other partitions have handed on."""
     wanted = parse_filter(its.filter)
     reader = Reader(access, links, queue, wanted, Bound(its.last, its.last_end, its.created))
     size = PAGE if its.rate is None else max(1, min(PAGE, math.ceil(its.rate)))
@@ -65,6 +69,7 @@ async def bulk_step(
             looked if following == end else 0,
             its.told,
             access.part_of(queue, access.settings.keep_failed),
+            *before,
         )
         flat = [text for meant in part for text in meant]
         state, changed, wait = await scripts.BULK.run(

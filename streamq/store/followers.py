@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from streamq.errors import StreamqError
+from streamq.model.places import queue_of
 from streamq.redis.links import Links
 from streamq.redis.thread_links import ThreadLinks
 from streamq.store.access import Access
@@ -49,6 +50,9 @@ class Followers:
 
 
 def _tell(queues: Sequence[str], replies: Sequence[object]) -> None:
-    for queue, reply in zip(queues, replies, strict=True):
-        if isinstance(reply, StreamqError):
-            log.warning("what follows the failed jobs of %s cannot be written: %s", queue, reply)
+    refused = {
+        (queue_of(queue), str(reply)): reply
+        for queue, reply in zip(queues, replies, strict=True) if isinstance(reply, StreamqError)
+    }  # fmt: skip
+    for (queue, _), reply in refused.items():
+        log.warning("what follows the failed jobs of %s cannot be written: %s", queue, reply)

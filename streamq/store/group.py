@@ -22,6 +22,7 @@ from streamq.model.limit import (
     SHARED,
     TASK,
     TOLD,
+    WHOLE,
     Limit,
     Told,
     limit_of,
@@ -68,15 +69,7 @@ class Groups:
         whole = {part: getattr(own, part) for part in OF_SHARED}
         await self._shared.say(name, whole, source)
         held_to = any(getattr(each, part) is not None for each in said for part in OF_SHARED)
-        if held_to and (own.shared or said.code.shared or said.told.shared):
-            log.error(
-                "the concurrency and the rate of %s hold in each partition alone, as it draws from a shared limit too: "
-                "say them of that", queue,
-            )  # fmt: skip
-            return said
-        if held_to or not (said.code.shared or said.told.shared):
-            await self._limit(link, queue, "told", scope, {"shared": name if held_to else None})
-        return said
+        return await self._limit(link, queue, "told", scope, {WHOLE: name if held_to else None})
 
     async def _limit(self, link: Link, queue: str, source: str, scope: str, parts: Mapping[str, Any]) -> Told:
         keys = self._access.keys(queue)
@@ -97,7 +90,7 @@ class Groups:
                     parts = {name: getattr(limits[scope], name) for name in PARTS}
                     await self.limit(queue, scope, parts, source="code")
         except StreamqError as error:
-            log.warning("the limits that code declares of %s cannot be written: %s", queue, error)
+            log.warning("the limits that code declares of %s cannot be written: %s", queue_of(queue), error)
 
     async def pause(
         self, queue: str, scope: str, reason: str, by: str, ends: str, *, extend: bool = False,

@@ -8,6 +8,7 @@ from typing import Final
 
 from streamq.model.keys import GROUP
 from streamq.model.lanes import NUMBERS
+from streamq.model.places import queue_of
 from streamq.redis import scripts
 from streamq.redis.links import Links
 from streamq.redis.replies import name_in, pairs, raw_name
@@ -85,7 +86,7 @@ class Recovery:
                 if not after:
                     break
         if missing:
-            log.warning("%d active jobs on %s were deleted by hand and are lost", missing, queue)
+            log.warning("%d active jobs on %s were deleted by hand and are lost", missing, queue_of(queue))
         return stranded
 
     # -- queries --------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from streamq.errors import StreamqError
 from streamq.model.limit import PARTS, SHARED, Limit, Told, limit_of, written
-from streamq.model.places import SEPARATOR
+from streamq.model.places import SEPARATOR, queue_of
 from streamq.model.shared_status import SharedStatus, status
 from streamq.redis import scripts
 from streamq.redis.links import Links
@@ -121,7 +121,7 @@ class SharedLimits:
             try:
                 await self.lease(links, queue, name)
             except StreamqError as error:  # its leaser does it in a moment anyhow
-                log.debug("%s hears of its shared limits later: %s", queue, error)
+                log.debug("%s hears of its shared limits later: %s", queue_of(queue), error)
 
     # -- what the leaser does -------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from streamq.errors import StreamqError
+from streamq.model.places import queue_of
 from streamq.redis.signals import cancelled
 from streamq.store.store import Store
 from streamq.worker.runner import Runner
@@ -79,7 +80,11 @@ class Canceller:
         try:
             told = await self._store.jobs.cancels(queue, here)
         except StreamqError as error:
-            log.debug("cannot look for requests on %s: %s; the next beat says if there are any", queue, error)
+            log.debug(
+                "cannot look for requests on %s: %s; the next beat says if there are any",
+                queue_of(queue),
+                error,
+            )
             return
         for job_id, said in told.items():
             self._runner.cancel(running[job_id], said)

@@ -13,6 +13,7 @@ from streamq.model import due
 from streamq.model.envelope import Delivery
 from streamq.model.group import tenant_of
 from streamq.model.limit import GROUP, SHARED
+from streamq.model.places import queue_of
 from streamq.redis.links import Links
 from streamq.store.store import Store
 from streamq.verdicts import Scope
@@ -65,7 +66,7 @@ class Pauses:
             try:
                 return await self._write(pause, links)
             except Rejected as error:
-                log.warning("%s of %s cannot be paused: %s", pause.scope, pause.queue, error)
+                log.warning("%s of %s cannot be paused: %s", pause.scope, queue_of(pause.queue), error)
                 return None
             except Unavailable:
                 await asyncio.sleep(rest)

@@ -18,6 +18,7 @@ from typing import Any, Final
 from streamq.errors import Rejected, StreamqError, Unavailable
 from streamq.model.clock import monotonic
 from streamq.model.lanes import BELL, GATE, READY, QueueLane
+from streamq.model.places import queue_of
 from streamq.redis.answers import NoGroup, concerns_all
 from streamq.redis.links import Links
 from streamq.redis.troubles import Troubles
@@ -388,7 +389,7 @@ class Reads:
                 except (Rejected, NoGroup) as refusal:
                     aside[queue] = refusal
                 else:
-                    log.warning("a group of %s was gone; it is made again", queue)
+                    log.warning("a group of %s was gone; it is made again", queue_of(queue))
                     self._joined.add(queue)
                     del aside[queue]
         self._trouble.met(aside)

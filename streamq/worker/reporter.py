@@ -17,6 +17,7 @@ from collections import deque
 from typing import Final
 
 from streamq.errors import StreamqError
+from streamq.model.places import queue_of
 from streamq.model.reports import KEPT, stored
 from streamq.redis.troubles import Troubles
 from streamq.store.outcomes import Settlement
@@ -146,7 +147,9 @@ class Reporter:
             self._troubles.met(dict.fromkeys(self._unanswered, error))
             return False
         except Exception:  # whatever it is: the worker goes on
-            log.exception("the reports of %s are lost", ", ".join(self._unanswered))
+            log.exception(
+                "the reports of %s are lost", ", ".join(dict.fromkeys(map(queue_of, self._unanswered)))
+            )
         self._troubles.answers({queue: refused.get(queue) for queue in self._unanswered})
         self._unanswered = {}
         return True

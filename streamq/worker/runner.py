@@ -22,6 +22,7 @@ from streamq.model.envelope import Delivery
 from streamq.model.headers import expires_at
 from streamq.model.judge import TimeLimit
 from streamq.model.outcomes import COMPLETED, DELAYED, FAILED
+from streamq.model.places import queue_of
 from streamq.program import Program
 from streamq.task import Task
 from streamq.unique import STARTED
@@ -72,7 +73,7 @@ class Runner:
         """Begin an attempt at each of the entries that were read from a queue's lane."""
         self._slots.arrived(queue, lane, entries)
         if entries:
-            log.debug("%d jobs of %s arrive", len(entries), queue)
+            log.debug("%d jobs of %s arrive", len(entries), queue_of(queue))
             # asked here, as to ask at each job costs as much as a tenth of its end
             self._tells_starts = job_lines.log.isEnabledFor(logging.DEBUG)
             self._tells_ends = job_lines.log.isEnabledFor(logging.INFO)
@@ -81,7 +82,7 @@ class Runner:
                 if raw[1]:  # else it was deleted by hand
                     self.start(Delivery(queue, lane, raw))
             except Exception:  # its neighbours are delivered too; the next audit gives it back
-                log.exception("the entry %s of %s could not be started", raw[0], queue)
+                log.exception("the entry %s of %s could not be started", raw[0], queue_of(queue))
         if self.when_begun:
             for tell in set(self.when_begun.values()):
                 tell((queue,))

@@ -20,6 +20,7 @@ from streamq.model.envelope import Delivery
 from streamq.model.headers import key_given_up
 from streamq.model.outcomes import FAILED
 from streamq.model.outcomes import MARKS as ENDS
+from streamq.model.places import queue_of, shown_id
 from streamq.model.record import as_failure
 from streamq.redis.answers import concerns_all, is_of_another_type
 from streamq.redis.troubles import Troubles
@@ -305,7 +306,8 @@ class Settler:
         if isinstance(said, StreamqError):
             return False
         self._written(queue, [failure], said, repeated=False)
-        job_lines.failed_for_good(outcome.job_id, queue, self._worker.decode(), "OutcomeRefused", reason)
+        job, of = shown_id(queue, outcome.job_id), queue_of(queue)
+        job_lines.failed_for_good(job, of, self._worker.decode(), "OutcomeRefused", reason)
         return True
 
     def _settled(

@@ -15,6 +15,7 @@ from typing import Any, Final
 from streamq.errors import OutcomeUnknown, Rejected, StreamqError
 from streamq.model.counted import counted
 from streamq.model.envelope import Delivery
+from streamq.model.places import queue_of
 from streamq.model.worker_info import WorkerInfo
 from streamq.redis.links import Links
 from streamq.store.store import Store
@@ -81,10 +82,10 @@ class Shutdown:
                 async with self._store.pool.links() as links:
                     await self._release(links, queue, entries)
             except StreamqError as error:
-                log.warning("cannot give jobs on %s back now: %s", queue, error)
+                log.warning("cannot give jobs on %s back now: %s", queue_of(queue), error)
 
     async def _release(self, links: Links, queue: str, entries: Sequence[tuple[int, bytes]]) -> None:
-        self.given_back[queue] += await self._store.delivery.release(links, queue, entries)
+        self.given_back[queue_of(queue)] += await self._store.delivery.release(links, queue, entries)
 
     def describe(self, info: WorkerInfo) -> None:
         """The worker has another description, as it serves more."""

@@ -15,6 +15,7 @@ from typing import Final
 from streamq.errors import Rejected, StreamqError
 from streamq.model.clock import monotonic
 from streamq.model.lanes import ALONE
+from streamq.model.places import queue_of
 from streamq.redis.answers import NoGroup
 from streamq.redis.links import Links
 from streamq.redis.troubles import Troubles
@@ -142,7 +143,10 @@ class Suspects:
                     return True
                 await self._slots.change()
             if monotonic() >= deadline:
-                log.info("a suspect of %s waits for an idle worker; this one is busy and fetches on", queue)
+                log.info(
+                    "a suspect of %s waits for an idle worker; this one is busy and fetches on",
+                    queue_of(queue),
+                )
                 return False
             await self._unseen.audit(self.present)
         return None
@@ -155,7 +159,7 @@ class Suspects:
             if lane != ALONE:
                 return  # another worker took the suspect: this is an ordinary job, or none
             self._due = 0.0  # where there was one there may be another, in another queue too
-            log.info("a suspect of %s runs alone", queue)
+            log.info("a suspect of %s runs alone", queue_of(queue))
             while not self._slots.idle and not self._slots.stopping:
                 await self._slots.change()
                 await self._unseen.audit(self.present)

@@ -16,6 +16,7 @@ from streamq.errors import StreamqError, Unavailable
 from streamq.model.clock import monotonic
 from streamq.model.group import tenant_of
 from streamq.model.outcomes import MARKS
+from streamq.model.places import queue_of
 from streamq.model.slowest import SPAN
 from streamq.model.statistics import (
     COUNTED,
@@ -166,8 +167,10 @@ class Tally:
 
     def _give_up(self) -> None:
         """Once the server has forgotten a number, its call would be counted a second time."""
-        for queue in [queue for queue in self._sent if monotonic() - self._since[queue] > REPEATED]:
+        late = [queue for queue in self._sent if monotonic() - self._since[queue] > REPEATED]
+        for queue in dict.fromkeys(map(queue_of, late)):
             log.warning("some statistics of %s are lost: the server has not answered for long", queue)
+        for queue in late:
             del self._sent[queue]
 
     async def _send(self) -> None:
@@ -185,7 +188,7 @@ class Tally:
             log.debug("statistics wait: %s", error)
             return
         except Exception:  # whatever it is: jobs do not depend on what is counted of them
-            log.exception("statistics of %s are lost", ", ".join(due))
+            log.exception("statistics of %s are lost", ", ".join(dict.fromkeys(map(queue_of, due))))
             for queue in due:
                 del self._sent[queue]
             return
@@ -216,7 +219,9 @@ class Tally:
             slowest.tell_again(ran)
             return
         except Exception:  # jobs do not depend on it
-            log.exception("the slowest jobs of %s are not told", ", ".join(told))
+            log.exception(
+                "the slowest jobs of %s are not told", ", ".join(dict.fromkeys(map(queue_of, told)))
+            )
             return
         self._troubles.answers(said)
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from streamq.model.clock import monotonic
 from streamq.model.lanes import ALONE
+from streamq.model.places import queue_of
 from streamq.redis.links import Links
 from streamq.store.reader import Reader
 from streamq.store.store import Store
@@ -75,7 +76,9 @@ class Unseen:
             count = await self._store.delivery.release(self._links, queue, jobs)
             if count:
                 log.warning(
-                    "%d jobs on %s were delivered here and never arrived; they wait again", count, queue
+                    "%d jobs on %s were delivered here and never arrived; they wait again",
+                    count,
+                    queue_of(queue),
                 )
             back += count
         self._due, self._thorough = monotonic() + EVERY, False

@@ -219,7 +219,7 @@ class Worker:
             duty.wake()
         with contextlib.suppress(Rejected):
             await self.app.client.store.queues.announce(*new)
-        log.info("serves %s too", ", ".join(new))
+        log.info("serves %s too", ", ".join(dict.fromkeys(map(queue_of, new))))
 
     def _say_again(self, store: Store, links: ThreadLinks) -> None:
         """What else the server may have lost, from the thread of the heartbeat."""

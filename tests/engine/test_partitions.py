@@ -277,15 +277,6 @@ async def test_a_limit_of_the_queue_is_of_all_partitions_together(parted: App) -
     assert await parted.shared_limits() == []
 
 
-async def test_a_queue_that_draws_from_a_shared_limit_is_told_what_its_own_limit_means(
-    parted: App, caplog: pytest.LogCaptureFixture
-) -> None:
-    queue = parted.queue(QUEUE)
-    await queue.limit(shared="provider")
-    await queue.limit(concurrency=3)
-    assert "hold in each partition alone, as it draws from a shared limit too" in caplog.text
-
-
 async def test_records_are_kept_of_all_partitions_together(parted: App) -> None:
     queue = parted.queue(QUEUE)
     await queue.keep(completed=20)

@@ -204,6 +204,28 @@ FAULTS: tuple[Fault, ...] = (
         "test_a_canary_whose_records_are_forgotten_while_nobody_looks_has_not_succeeded",
     ),
     Fault(
+        "bulk: a partition is handed nothing by those before it",
+        "streamq/store/operations.py",
+        "            state, before = handed(raw, before)\n",
+        "            state, _ = handed(raw, before)\n",
+        "tests/engine/test_partition_operations.py::test_what_is_left_of_a_canary_is_tried_in_the_next_partition",
+    ),
+    Fault(
+        "bulk: a canary that fails again ends its own partition alone",
+        "streamq/store/operations.py",
+        '            if state != "done" or not at:\n',
+        "            if not at:\n",
+        "tests/engine/test_partition_operations.py::"
+        "test_the_first_that_fails_again_ends_a_redrive_in_all_partitions",
+    ),
+    Fault(
+        "gate: units count for the own limit of a queue with partitions",
+        "streamq/redis/lua/parts/lease.lua",
+        "return string.find(name, '#', 1, true) and 1 or units_of(headers)",
+        "return units_of(headers)",
+        "tests/engine/test_partition_limits.py::test_units_count_for_the_shared_limit_and_not_for_its_own",
+    ),
+    Fault(
         "bulk: a step in the midst of a page is not noted",
         "streamq/redis/lua/bulk.lua",
         "write_operation(args.operation, bulk)\nreturn { bulk.state, changed, on_trial",

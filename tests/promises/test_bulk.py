@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+import pytest
+
 from streamq import App, Operation
 
 from ..processes import Fleet
@@ -16,12 +18,14 @@ JOBS = 4_000
 
 
 @ON_ONE_SERVER
+@pytest.mark.parametrize("partitions", [1, 6])
 async def test_operations_whose_processes_are_killed_go_on_and_count_what_a_ledger_counts(
-    breakable: Server, fleet: Fleet, producer: Producer
+    breakable: Server, fleet: Fleet, producer: Producer, partitions: int
 ) -> None:
     """A redrive with a canary: each job that is retried writes a line into the ledger, and runs once."""
     app = await producer(breakable.url)
     queue = app.queue("q")
+    await queue.partition(partitions)
     await app.enqueue_many("q", "work", ({"number": n, "seconds": 0.0} for n in range(JOBS)), delay=3_600)
     cancel = await queue.cancel_all("payload.number>=1000", by="ada")
     await killed_on_its_way(fleet, cancel, (200,))

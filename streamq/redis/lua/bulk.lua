@@ -10,6 +10,8 @@
 --   looked        how many jobs it has
 --   told          what the records of cancelled jobs are to say of their end, as JSON; the time is added
 --   keep_failed   how many cancelled jobs are kept
+--   before        how many jobs were changed in the partitions that have had their turn; 0 where this is the first
+--   credit        how many may be changed at once, as those have left it of the rate
 --   jobs...       of each that is meant: id, the state it was in with the version where the filter has read it, and the
 --     place behind it ("" where that is not known)
 -- returns its state ("" where there is no such operation), how many jobs this step changed, and ms until the next may be
@@ -32,6 +34,8 @@ local function forgets_failures()
 end
 
 -- The first jobs of a redrive are on trial: the others wait for their ends.
+bulk.before = bulk.before or tonumber(args.before)
+local tried = bulk.before + bulk.done -- while they are on trial there are no others
 local function trial()
   local trial, waits, unknown = bulk.trial or {}, {}, 0
   for _, id in ipairs(trial) do
@@ -46,10 +50,10 @@ local function trial()
   end
   bulk.trial = #waits > 0 and waits or nil
   if (bulk.failed_again or 0) > 0 then
-    bulk.reason = string.format('%.0f of the first %.0f jobs failed again', bulk.failed_again, bulk.canary)
+    bulk.reason = string.format('%.0f of the first %.0f jobs failed again', bulk.failed_again, tried)
     end_operation(bulk, 'stopped')
   elseif unknown > 0 then
-    bulk.reason = string.format('what became of %.0f of the first %.0f jobs is not known: no record is left', unknown, bulk.canary)
+    bulk.reason = string.format('what became of %.0f of the first %.0f jobs is not known: no record is left', unknown, tried)
     end_operation(bulk, 'stopped')
   elseif #waits == 0 then
     bulk.canary_passed = true
@@ -61,7 +65,7 @@ local TRIAL_LOOK = 200 -- ms between two looks at those on trial
 -- How many jobs may be changed now, and ms until there may be more.
 local room = 1000000
 if bulk.canary and not bulk.canary_passed then
-  room = bulk.canary - bulk.done
+  room = bulk.canary - tried
   if room <= 0 or bulk.cursor == '-' then
     trial()
     if bulk.state ~= 'running' or not bulk.canary_passed then
@@ -72,11 +76,11 @@ if bulk.canary and not bulk.canary_passed then
   end
 end
 if bulk.rate then -- so many a second, and never more than those of a second at once
-  local passed = now - (bulk.credit_ms or bulk.created_ms)
-  local credit = math.min(math.max(1, bulk.rate), (bulk.credit or 1) + math.max(0, passed) * bulk.rate / 1000)
+  local passed = now - (bulk.credit_ms or now)
+  local credit = math.min(math.max(1, bulk.rate), (bulk.credit or tonumber(args.credit)) + math.max(0, passed) * bulk.rate / 1000)
   bulk.credit, bulk.credit_ms = credit, now
   room = math.min(room, math.floor(credit))
-  if room < 1 then
+  if room < 1 and #ARGV >= first.jobs then
     write_operation(args.operation, bulk)
     return { 'running', 0, math.ceil((1 - credit) * 1000 / bulk.rate) }
   end
@@ -269,4 +273,4 @@ if whole and args.next == '' then
   if not on_trial then end_operation(bulk, 'done') end
 end
 write_operation(args.operation, bulk)
-return { bulk.state, changed, on_trial and bulk.done >= bulk.canary and TRIAL_LOOK or 0 }
+return { bulk.state, changed, on_trial and bulk.before + bulk.done >= bulk.canary and TRIAL_LOOK or 0 }

@@ -153,7 +153,7 @@ function try(group)
     end
     local shared = shared_by(task)
     if shared then draws = {} end
-    local costly_scope = shared and costly_for(shared, units_of(headers))
+    local costly_scope = shared and costly_for(shared, headers)
     if costly_scope then
       if slot then return 'closed', costly_scope, now + AGAIN end -- it had its turn, and none of its group passes it
       goes_back(id, name, list, group, costly_scope)
@@ -161,7 +161,7 @@ function try(group)
       return try(group)
     end
     for _, one in ipairs(shared or NONE) do
-      draws[one] = units_of(headers)
+      draws[one] = units_from(one, headers)
       local opens = shared_opens(one, draws[one], (not slot or is_kept(slot)) and used_of('shared:' .. one) or nil)
       if opens then return 'closed', 'shared:' .. one, opens end
     end

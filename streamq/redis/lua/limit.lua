@@ -26,8 +26,10 @@ local function is_bounded()
   return string.find(redis.call('HGET', keys.limits, scope) or '', 'max=%d') ~= nil
 end
 
-local function shared_of()
-  return string.match(redis.call('HGET', keys.limits, scope) or '', 'shared=(%S+)')
+-- What it draws from: the limit that is shared with other queues, and what the partitions of this one share.
+local function drawn_from()
+  local said = ' ' .. (redis.call('HGET', keys.limits, scope) or '')
+  return { shared = string.match(said, '.* shared=(%S+)'), whole = string.match(said, '.* whole=(%S+)') }
 end
 
 local function has_breaker()
@@ -35,7 +37,7 @@ local function has_breaker()
 end
 
 local was_bounded, had_breaker, was_limited = is_bounded(), has_breaker(), redis.call('HEXISTS', keys.limits, scope) == 1
-local shared_before = shared_of()
+local before = drawn_from()
 limit_text(keys.limits, field, first.parts)
 local code, told = '', redis.call('HGET', keys.limits, is_one and scope or 'told ' .. scope) or ''
 if not is_one then
@@ -61,8 +63,11 @@ end
 local limit, pause = limit_of(scope) or {}, redis.call('HGET', keys.limits, 'pause ' .. scope) or ''
 if not limit.errors and string.find(pause, '"breaker":true', 1, true) then redis.call('HDEL', keys.limits, 'pause ' .. scope) end
 if not limit['until'] then redis.call('ZREM', keys.opens, scope) end -- tried at once
-if shared_before and shared_before ~= shared_of() then
-  for _, each in ipairs({ 'shared:', 'costly:' }) do wake(each .. shared_before, '0') end
+local after = drawn_from()
+for part, name in pairs(before) do
+  if name ~= after[part] then
+    for _, each in ipairs({ 'shared:', 'costly:' }) do wake(each .. name, '0') end
+  end
 end
 if limit.starts and limit.window then redis.call('PEXPIRE', keys.starts .. scope, limit.window + 1000) end -- of a longer one
 -- parts: take_back

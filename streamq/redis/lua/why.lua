@@ -72,7 +72,7 @@ local function told_of_gate()
   end
   -- parts: lease
   for _, name in ipairs(shared_by(task) or {}) do -- those of which the queue has too little now, or that are paused
-    local scope, units = 'shared:' .. name, units_of(headers)
+    local scope, units = 'shared:' .. name, units_from(name, headers)
     local held = not number and tonumber(redis.call('HGET', keys.used, scope) or 0) or nil
     if shared_opens(name, units, held) then
       local most = redis.call('HGET', keys.leases, name .. ' most')

@@ -13,8 +13,9 @@ local function most_of(name)
 end
 
 -- The scope for which such a job waits: who is granted a lease of a limit that allows more calls those that wait for it.
-local function costly_for(names, units)
+local function costly_for(names, headers)
   for _, name in ipairs(names) do
+    local units = units_from(name, headers)
     if units > most_of(name) then
       if now - told_at[name] >= AGAIN then asked[name] = units end
       return 'costly:' .. name

@@ -13,13 +13,18 @@ local function lease_of(name)
   return leases[name]
 end
 
--- The shared limits that a job draws from, its queue's and its task's; nil for none.
+-- The shared limits that a job draws from, its queue's and its task's: those that operators know, and those by which
+-- partitions share what is said of all of them (`whole`). nil for none.
 local shares = {}
 local function shared_by(task)
   if shares[task] == nil then
-    local of_queue, of_task = limit_of('queue'), limit_of('task:' .. task)
-    local first, second = of_queue and of_queue.shared, of_task and of_task.shared
-    shares[task] = (first or second) and { first or second, first and second ~= first and second or nil } or false
+    local names = {}
+    for _, limit in ipairs({ limit_of('queue') or {}, limit_of('task:' .. task) or {} }) do
+      for _, name in ipairs({ limit.whole or '', limit.shared or '' }) do
+        if name ~= '' and names[1] ~= name and names[2] ~= name then names[#names + 1] = name end
+      end
+    end
+    shares[task] = #names > 0 and names or false
   end
   return shares[task] or nil
 end
@@ -27,6 +32,11 @@ end
 local function units_of(headers)
   if not string.find(headers, '"units"', 1, true) then return 1 end
   return math.max(1, count_of(split(headers), 'units'))
+end
+
+-- How much a job draws of one: of what partitions share one, as each is one job.
+local function units_from(name, headers)
+  return string.find(name, '#', 1, true) and 1 or units_of(headers)
 end
 
 -- Whether so much may be drawn of one; when that opens in ms, or math.huge. `held` is what its running jobs hold, nil for a

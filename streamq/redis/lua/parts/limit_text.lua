@@ -1,6 +1,6 @@
 -- Parts of a limit are told: those that come as arguments from a place on, name and value, "" to take one back. The others
 -- of `field` stay. (`streamq/model/limit.py` has the names.)
-local PARTS = { 'jobs', 'starts', 'window', 'weight', 'max', 'order', 'shared', 'turns', 'errors', 'least', 'span', 'rest' }
+local PARTS = { 'jobs', 'starts', 'window', 'weight', 'max', 'order', 'shared', 'whole', 'turns', 'errors', 'least', 'span', 'rest' }
 
 local function limit_text(key, field, from)
   local said, text = {}, {}

@@ -3,7 +3,7 @@
 
 -- Whether it is of a form that is known: `left` has the states that a purge has not come to, and `cursor` says how far an
 -- operation by filter has looked. Another's is left alone.
-local NUMBERS = { 'looked', 'skipped', 'rate', 'canary', 'credit', 'credit_ms', 'failed_again' }
+local NUMBERS = { 'looked', 'skipped', 'rate', 'canary', 'credit', 'credit_ms', 'failed_again', 'before' }
 local KINDS = { purge = 'left', drain = 'left', retry = 'cursor', cancel = 'cursor', promote = 'cursor', delete = 'cursor' }
 local TYPES = { left = 'table', cursor = 'string' }
 local function is_known(operation)

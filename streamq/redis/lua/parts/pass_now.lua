@@ -12,7 +12,7 @@ if idle > 0 and redis.call('EXISTS', keys.limits) == 1 then
   local function has_room(scope)
     local limit = limit_of(scope)
     if not limit then return true end
-    if limit['until'] and limit['until'] > now or limit.starts or limit.shared or limit.broken then return false end
+    if limit['until'] and limit['until'] > now or limit.starts or limit.shared or limit.whole or limit.broken then return false end
     return not limit.jobs or (tonumber(redis.call('HGET', keys.used, scope) or 0) or 0) < limit.jobs
   end
 

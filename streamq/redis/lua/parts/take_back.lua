@@ -5,7 +5,7 @@
 local function is_closed_for(scope)
   local limit = limit_of(scope)
   if not limit then return false end
-  return opens_at(scope, limit) ~= nil or limit.starts ~= nil or limit.broken ~= nil or limit.shared ~= nil
+  return opens_at(scope, limit) ~= nil or limit.starts ~= nil or limit.broken ~= nil or limit.shared ~= nil or limit.whole ~= nil
     or limit.jobs ~= nil and (tonumber(redis.call('HGET', keys.used, scope)) or 0) > limit.jobs
 end
 

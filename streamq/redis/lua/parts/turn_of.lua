@@ -5,7 +5,8 @@
 local function is_drawn(name)
   local said = redis.call('HGETALL', keys.limits)
   for i = 2, #said, 2 do
-    if string.find(said[i] .. ' ', 'shared=' .. name .. ' ', 1, true) then return true end
+    local text = said[i] .. ' '
+    if string.find(text, 'shared=' .. name .. ' ', 1, true) or string.find(text, 'whole=' .. name .. ' ', 1, true) then return true end
   end
   return false
 end

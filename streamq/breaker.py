@@ -59,15 +59,19 @@ class CircuitBreaker:
             )
         said = line("reason", reason), line("by", by) or actor()
         ends = end_of(until)
-        for name in await self._names():
-            await groups.pause(name, self.scope, *said, ends)
+        async for its in self._client.telling(self.queue):
+            for name in its.names(self.queue):
+                await groups.pause(name, self.scope, *said, ends)
         await self._note("open", by, reason=reason, until=None if until is None else str(until))
         return await self.status()
 
     async def close(self) -> bool:
         """Let its jobs start, and forget what has failed. Returns whether it was open."""
         groups = self._client.store.groups
-        was_open = any([await groups.close_breaker(name, self.scope) for name in await self._names()])
+        was_open = False
+        async for its in self._client.telling(self.queue):
+            for name in its.names(self.queue):
+                was_open |= await groups.close_breaker(name, self.scope)
         if was_open:
             await self._note("close")
         return was_open

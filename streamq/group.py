@@ -85,15 +85,19 @@ class Group:
         self._refuse_every("paused")
         said = line("reason", reason), line("by", by) or actor()
         ends, groups = end_of(until), self._client.store.groups
-        for name in await self._names():
-            await groups.pause(name, self._scope, *said, ends)
+        async for its in self._client.telling(self.queue):
+            for name in its.names(self.queue):
+                await groups.pause(name, self._scope, *said, ends)
         await self._note("group.pause", by, reason=reason, until=None if until is None else str(until))
 
     async def resume(self) -> bool:
         """End its pause. Returns whether there was one."""
         self._refuse_every("resumed")
         groups = self._client.store.groups
-        was_paused = any([await groups.resume(name, self._scope) for name in await self._names()])
+        was_paused = False
+        async for its in self._client.telling(self.queue):
+            for name in its.names(self.queue):
+                was_paused |= await groups.resume(name, self._scope)
         if was_paused:
             await self._note("group.resume")
         return was_paused
@@ -134,9 +138,10 @@ async def tell(
     if not parts:
         raise InvalidLimit("limit", f"say what is limited: {', '.join(given)}")
     told = NOT_TOLD
-    for name in reversed(await client.partition_names(queue)):
-        told = await client.store.groups.limit(name, scope, parts)
-        client.store.producers.plain.forget(name)
+    async for its in client.telling(queue):
+        for name in reversed(its.names(queue)):
+            told = await client.store.groups.limit(name, scope, parts)
+            client.store.producers.plain.forget(name)
     said: dict[str, Any] = {name: "none" if value is None else str(value) for name, value in parts.items()}
     await note(client, queue, action, subject, **said)
     return told

@@ -24,15 +24,16 @@ async def keep(client: Client, queue: str, task: str | None, told: Mapping[str, 
             raise UsageError(problem)
     if not told:
         return
-    kept, store, names = kept_of(told), client.store.retention, await client.partition_names(queue)
+    kept, store = kept_of(told), client.store.retention
     if task is None:
         fields: dict[str, Any] = {name: field_of(name, getattr(kept, name)) for name in told}
     else:
         before = await store.told_of(queue, task)
         now = replace(before, **{name: getattr(kept, name) for name in told})
         fields = {TASK + task: b"" if now == UNSAID else written(now)}
-    if not all([await store.tell(name, fields) for name in names]):
-        raise UsageError(f"queue {queue!r} was told of as many tasks as may be: take some back")
+    async for its in client.telling(queue):
+        if not all([await store.tell(name, fields) for name in its.names(queue)]):
+            raise UsageError(f"queue {queue!r} was told of as many tasks as may be: take some back")
     said: dict[str, Any] = {name: "default" if value is None else str(value) for name, value in told.items()}
     await note(client, queue, "queue.retention", task or "", **said)
 
@@ -43,7 +44,8 @@ async def remove(client: Client, queue: str, *, purge: bool) -> None:
         raise UsageError(
             f"purge={as_given(purge)} is not possible: use True to delete all that is in it, or False"
         )
-    store, names = client.store, await client.partition_names(queue)
+    store, its = client.store, await client.store.partition.settled_or_moving(queue)
+    names = its.names(queue)
     serving = {info.name for info in await store.workers.listed() if not set(info.queues).isdisjoint(names)}
     for name in names:
         serving |= {*await store.workers.named(name)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from itertools import chain, zip_longest
 from typing import Any, Final, Literal
 
 from streamq.audited import note
@@ -63,11 +63,14 @@ class Limited(Partitioned):
             raise UsageError(
                 f"max_waiting={as_given(max_waiting)} is not possible: use a whole number from 0 on, or None"
             )
-        names, changed = await self._names(), False
-        bounds = [None] * len(names) if max_waiting is None else shares(max_waiting, len(names))
-        for name, bound in zip(names, bounds, strict=True):
-            changed |= await self._client.store.steering.set_max_waiting(name, bound)
-            self._client.store.producers.plain.forget(name)
+        changed = False
+        async for its in self._client.telling(self.name):
+            parts = [] if max_waiting is None else shares(max_waiting, its.count)
+            for name, bound in zip_longest(
+                its.names(self.name), parts
+            ):  # those that are drained get no more jobs
+                changed |= await self._client.store.steering.set_max_waiting(name, bound)
+                self._client.store.producers.plain.forget(name)
         if changed:
             await self._note("queue.limit", max_waiting="none" if max_waiting is None else max_waiting)
         return changed

@@ -115,8 +115,9 @@ class Many(Partitioned):
     ) -> Operation:  # fmt: skip
         """Begin, with how many jobs there are in these states now and who asks for it, and note the act. The first
         partition is told last, and the others wait for that: nothing is done before all know of it."""
-        names, begun, who, total = await self._names(), new_id(self.name), line("by", by) or actor(), 0
-        states, names = list(states), names[::-1]
+        its = await self._client.store.partition.settled_or_moving(self.name)
+        names, begun, who, total = its.names(self.name)[::-1], new_id(self.name), line("by", by) or actor(), 0
+        states = list(states)
         for name in names:
             counts = (await self._client.store.queues.counts(name)).asdict()
             total += (own := sum(counts[state] for state in states))

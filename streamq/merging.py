@@ -135,8 +135,8 @@ def _both(one: FailureKind, other: FailureKind) -> FailureKind:
 def one_of(told: Iterable[Steering]) -> Steering:
     """What was told to the queue: to all partitions alike, but for the bound, of which each has its part."""
     first, *others = told
-    bounds = [each.max_waiting for each in (first, *others)]
-    whole = None if None in bounds else sum(bound or 0 for bound in bounds)
+    bounds = [each.max_waiting for each in (first, *others) if each.max_waiting is not None]
+    whole = sum(bounds) if bounds else None  # those that are drained have none
     lanes = sorted({lane for each in (first, *others) for lane in each.lanes})
     return replace(first, max_waiting=whole, lanes=tuple(lanes)) if others else first
 

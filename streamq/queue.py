@@ -302,9 +302,10 @@ class Queue(Limited, Many):
             (line("reason", reason), line("by", by) or actor(), ends),
             self._client.store.steering,
         )
-        for name in await self._names():
-            await steering.pause(name, task, *said)
-            self._client.store.producers.plain.forget(name)
+        async for its in self._client.telling(self.name):
+            for name in its.names(self.name):
+                await steering.pause(name, task, *said)
+                self._client.store.producers.plain.forget(name)
         await self._note(
             "queue.pause", task or "", by, reason=reason, until=None if until is None else str(until)
         )
@@ -313,7 +314,10 @@ class Queue(Limited, Many):
         """End a pause of the queue, or of a ``task`` in it. Returns whether there was one."""
         self._check_task(task)
         steering = self._client.store.steering
-        was_paused = any(await self._each(lambda name: steering.resume(name, task)))
+        was_paused = False
+        async for its in self._client.telling(self.name):
+            for name in its.names(self.name):
+                was_paused |= await steering.resume(name, task)
         if was_paused:
             await self._note("queue.resume", task or "")
         return was_paused

@@ -5,7 +5,7 @@ It knows no handler: tasks, contexts, workers and the app stand on it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from typing import Any
 
@@ -134,6 +134,17 @@ class Client:
         await self.store.partition.refresh()
         its = self.store.partition.known(queue)
         return await self.store.partition.settled_or_moving(queue) if its.phase == "closing" else its
+
+    async def telling(self, queue: str) -> AsyncIterator[Partitions]:
+        """The partitions of a queue to which something is told; again where they have changed meanwhile."""
+        await self.openings.here().spread.tell(queue)
+        its = await self.store.partition.settled_or_moving(queue)
+        while True:
+            yield its
+            after = await self.store.partition.settled_or_moving(queue)
+            if after.generation == its.generation:
+                return
+            its = after
 
     async def partition_names(self, *queues: str) -> tuple[str, ...]:
         """The partitions of these queues that may have jobs."""

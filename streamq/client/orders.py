@@ -22,9 +22,9 @@ BATCH_BYTES: Final = 1 << 20
 """Bytes of names, payloads and headers to a flight at most; one job that has more flies alone."""
 
 
-Kind = tuple[str, bool, bool]
-"""The queue of an order, whether its jobs are delayed (a fault of `delayed` stops no others), and whether they are
-plain, which is for another script."""
+Kind = tuple[str, bool, bool, int]
+"""The queue of an order, whether its jobs are delayed (a fault of `delayed` stops no others), whether they are plain,
+which is for another script, and of which change of partitions its caller knew as it placed them."""
 
 
 class Order:

@@ -75,11 +75,12 @@ class Outbox:
         self._closed = False
 
     def put(
-        self, queue: str, jobs: Sequence[New], durability: Durability, *, placed: bool = False
+        self, queue: str, jobs: Sequence[New], durability: Durability, placed: int | None = None
     ) -> Coroutine[Any, Any, list[str]]:
         """Send jobs, no more than one call takes, and return their ids. Cancelling the caller does not unsend them.
 
-        ``queue`` is a partition where they are ``placed``: then ``Stale`` is raised when it is their place no more.
+        ``queue`` is a partition where they are ``placed`` by who knew that change of partitions: then ``Stale`` is
+        raised when it is their place no more.
         Raises ``UsageError`` for what cannot be written, else ``Unavailable`` or a subclass; ``OutcomeUnknown`` with
         a way to repeat.
         """
@@ -91,12 +92,13 @@ class Outbox:
             size = sum([len(task) + len(payload) + len(headers) for task, payload, headers, _, _ in jobs])
         # what may be too long for the server has a connection of its own, where it keeps nobody waiting
         server = self._store.servers.of(queue)
-        kind = (server, durability, size > BATCH_BYTES)
-        carrier = self._carriers.get(kind)
+        way = (server, durability, size > BATCH_BYTES)
+        carrier = self._carriers.get(way)
         if carrier is None:
-            carrier = self._carriers[kind] = _Carrier(self._store, server, durability, self._again)
+            carrier = self._carriers[way] = _Carrier(self._store, server, durability, self._again)
         plain = demand is None and self._plain.get(queue, 0.0) > monotonic()
-        return carrier.put(Order((queue, due != "", plain), jobs, size, placed=placed))
+        kind = (queue, due != "", plain, placed or 0)
+        return carrier.put(Order(kind, jobs, size, placed=placed is not None))
 
     async def put_many(self, queue: str, jobs: Iterable[New], durability: Durability) -> list[str]:
         """The same for any number of jobs, taken from ``jobs`` as they are sent, in slices that one call takes."""
@@ -270,7 +272,7 @@ class _Carrier:
             producer = self._store.producers.producer(kind[0], secrets.token_hex(8), plain=kind[2])
             self._producers[kind, slot] = producer
         jobs = orders[0].jobs if len(orders) == 1 else [job for order in orders for job in order.jobs]
-        return Load(Batch(producer, next(self._numbers), jobs), orders, monotonic())
+        return Load(Batch(producer, next(self._numbers), jobs, kind[3]), orders, monotonic())
 
     async def _persist(self, departure: Departure, first: list[Answer] | None) -> list[Answer]:
         """Send batches until each is answered, for ``enqueue_timeout`` seconds at most; ``first`` are answers so far.

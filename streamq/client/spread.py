@@ -12,16 +12,17 @@ import contextlib
 import math
 import secrets
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Final, NamedTuple
 
 from streamq.client.orders import BATCH, slices
 from streamq.client.outbox import Outbox
 from streamq.client.transfer import Transfer
-from streamq.errors import OutcomeUnknown, QueueFull
+from streamq.errors import OutcomeUnknown, QueueFull, StreamqError
 from streamq.model import codec
 from streamq.model.clock import monotonic
+from streamq.model.counted import counted
 from streamq.model.envelope import New
 from streamq.model.headers import Headers, pack_headers, parse_headers
 from streamq.model.partitions import NONE, Partitions
@@ -30,6 +31,7 @@ from streamq.noun_errors import GroupFull
 from streamq.settings import Durability
 from streamq.store.batch import Batch, Stale
 from streamq.store.store import Store
+from streamq.tickets import Ticket
 
 WINDOW: Final = 2_000
 """Jobs of a transfer that are put into the order of their partitions at a time, at least; more where each partition
@@ -43,6 +45,8 @@ REREAD: Final = 30.0
 """Seconds after which a producer reads anew what the scripts tell it otherwise: a server may have been emptied."""
 AGAIN: Final = 5.0
 """Seconds after which it is told again what could not be told as another change went on."""
+KEPT_AWAY: Final = "="
+"""Before a key that is asked for alone (`lua/admit.lua` knows it)."""
 TRIES: Final = 3
 """How often a job is sent whose answer was lost, and how often a place is looked for: it is added once."""
 
@@ -105,7 +109,7 @@ class Spread:
             except Stale:
                 if not tries:
                     raise
-                await self._store.partition.settled_or_moving(queue)
+                await self._store.partition.found_later(queue, job.generation)
         raise AssertionError
 
     async def send_once(self, queue: str, request: str, job: New, durability: Durability) -> str:
@@ -116,26 +120,26 @@ class Spread:
             return shown_id(name, await send(name, request, _Placed.of(job, its).at_home, durability))
         for tries in reversed(range(TRIES)):
             placed = _Placed.of(job, await self.of(queue))
+            known = placed.generation
             try:
                 for old in placed.former:
                     name = partition(queue, old.number)
                     with _elsewhere():
-                        return shown_id(
-                            name, await send(name, request, placed.at(old), durability, old.asked)
-                        )
+                        job_id = await send(name, request, placed.at(old), durability, known, old.asked)
+                        return shown_id(name, job_id)
                 name = partition(queue, placed.home or 0)
-                return shown_id(name, await send(name, request, placed.at_home, durability))
+                return shown_id(name, await send(name, request, placed.at_home, durability, known))
             except Stale:
                 if not tries:
                     raise
-                await self._store.partition.settled_or_moving(queue)
+                await self._store.partition.found_later(queue, known)
         raise AssertionError
 
     async def _send(self, queue: str, job: _Placed, durability: Durability) -> list[str]:
         for old in job.former:
             name = partition(queue, old.number)
             with _elsewhere():
-                return [shown_id(name, await self._ask(name, job.at(old), old.asked, durability))]
+                return [shown_id(name, await self._ask(name, job, old, durability))]
         if job.home is not None:
             return await self._put(partition(queue, job.home), job, durability)
         with self._turns[queue].share() as turn:
@@ -154,14 +158,14 @@ class Spread:
         raise QueueFull(queue, waiting, bound)
 
     async def _put(self, name: str, job: _Placed, durability: Durability) -> list[str]:
-        ids = await self._outbox().put(name, (job.at_home,), durability, placed=True)
+        ids = await self._outbox().put(name, (job.at_home,), durability, job.generation)
         return [shown_id(name, each) for each in ids]
 
-    async def _ask(self, name: str, job: New, asked: bytes, durability: Durability) -> str:
+    async def _ask(self, name: str, job: _Placed, old: _Former, durability: Durability) -> str:
         """The id of a job that an old home has taken. Raises ``Stale`` where nothing of its kind is left there."""
         producers = self._store.producers
         producer = producers.producer(name, secrets.token_hex(8), plain=False)
-        batch = Batch(producer, 1, (job,), asked)
+        batch = Batch(producer, 1, (job.at(old),), job.generation, old.asked)
         async with self._store.pool.links() as links:
             for left in reversed(range(TRIES)):
                 (answer,) = await producers.submit(links.of(name), [batch], durability)
@@ -180,24 +184,26 @@ class Spread:
 
     async def send_many(self, queue: str, jobs: Iterable[New], durability: Durability) -> list[str]:
         """The same for any number of jobs, taken from ``jobs`` as they are sent; their ids are in their order."""
-        its, order = await self.of(queue), list[int]()
+        its, order, turns = await self.of(queue), list[int](), _InTurn()
 
         async def put(part: list[New]) -> list[str]:
             first = _Placed.of(part[0], its)
-            if not first.former:
-                name = partition(
-                    queue, self._turns[queue].next() % its.count if first.home is None else first.home
-                )
-                placed = [_Placed.of(job, its).at_home for job in part]
-                try:
-                    ids = await self._outbox().put(name, placed, durability, placed=True)
-                    return [shown_id(name, each) for each in ids]
-                except Stale:
-                    await self._store.partition.settled_or_moving(queue)
-                except QueueFull:
-                    if first.home is not None:
-                        raise
-            return [(await self.send(queue, (job,), durability))[0] for job in part]
+            with turns.next() as before:
+                if not first.former:
+                    name = partition(
+                        queue, self._turns[queue].next() % its.count if first.home is None else first.home
+                    )
+                    placed = [_Placed.of(job, its).at_home for job in part]
+                    try:
+                        ids = await self._outbox().put(name, placed, durability, its.generation)
+                        return [shown_id(name, each) for each in ids]
+                    except Stale:
+                        await self._store.partition.found_later(queue, its.generation)
+                    except QueueFull:
+                        if first.home is not None:
+                            raise
+                await before.wait()
+                return await _singly(part, lambda job: self.send(queue, (job,), durability))
 
         def arranged(ids: list[str]) -> list[str]:
             found = [""] * len(ids)
@@ -265,6 +271,48 @@ class _Turn:
             self._on_way -= 1
 
 
+class _InTurn:
+    """Slices of a transfer, of which the next is sent while one is under way. Where their jobs are sent one by one it
+    waits for that: those of a group keep their order."""
+
+    def __init__(self) -> None:
+        self._last = asyncio.Event()
+        self._last.set()
+
+    @contextlib.contextmanager
+    def next(self) -> Iterator[asyncio.Event]:
+        """The end of the slice before this one, which ends with the block."""
+        before, self._last = self._last, (mine := asyncio.Event())
+        try:
+            yield before
+        finally:
+            mine.set()
+
+
+async def _singly(jobs: Sequence[New], send: Callable[[New], Awaitable[list[str]]]) -> list[str]:
+    """Send jobs one after the other. What stops it goes on behind those that were sent."""
+    ids: list[str] = []
+    again: Callable[[], Awaitable[list[str]]] | None = None
+
+    async def go_on() -> list[str]:
+        nonlocal again
+        while len(ids) < len(jobs):
+            try:
+                ids.extend(await (again() if again else send(jobs[len(ids)])))
+            except StreamqError as error:
+                ticket = error.ticket if isinstance(error, OutcomeUnknown) else None
+                again = ticket.send if ticket else None
+                if not ids and ticket is None:
+                    raise
+                sent = counted(len(ids), "job is", "jobs are")
+                stopped = OutcomeUnknown(f"{sent} enqueued, the others are not: {error}")
+                raise stopped.carrying(Ticket(go_on)) from error
+            again = None
+        return ids
+
+    return await go_on()
+
+
 def _in_parts(places: list[int], count: int) -> Iterator[list[int]]:
     """Jobs that any partition will do for, as parts that are worth a call of their own."""
     size = max(WORTH, -(-len(places) // count))
@@ -283,22 +331,22 @@ class _Former(NamedTuple):
     """A former home of a job, which takes it as long as anything of its kind is left there."""
 
     number: int
-    asks: tuple[str, ...]
-    """What may be left there."""
+    asks: str
+    """What may be left there. A key that has outlived the jobs of its group keeps others away, and lets none in."""
     was_whole: bool
     """Whether the queue had no partitions then: keys were unique in all of it."""
 
     @property
     def asked(self) -> bytes:
         """What may be left there, as the script takes it."""
-        return codec.dumps(self.asks)
+        return codec.dumps([self.asks])
 
     @classmethod
-    def of(cls, count: int, by: str, key: str) -> _Former:
+    def of(cls, count: int, by: str, key: str) -> list[_Former]:
         if count != NONE:
-            return cls(home(by, count), (by,), was_whole=False)
-        asks = dict.fromkeys(anchor_before(each) for each in (by, anchor("", key)) if each)
-        return cls(0, tuple(asks), was_whole=True)
+            return [cls(home(by, count), by, was_whole=False)]
+        alone = [KEPT_AWAY + anchor_before(anchor("", key))] if key and by != anchor("", key) else []
+        return [cls(0, each, was_whole=True) for each in (anchor_before(by), *alone)]
 
 
 class _Placed(NamedTuple):
@@ -309,6 +357,8 @@ class _Placed(NamedTuple):
     home: int | None
     """Its partition; ``None`` where any will do."""
     among: int
+    generation: int
+    """The last change of partitions that is known where it was placed."""
     former: tuple[_Former, ...] = ()
     """What is asked first, one after the other, while a change goes on."""
 
@@ -317,14 +367,12 @@ class _Placed(NamedTuple):
         headers: Headers = parse_headers(job.headers) if job.headers else {}
         group, key = headers.get("group", ""), job.demand.key if job.demand else ""
         by = anchor(group, key)
-        if not by:
-            return cls(job, group, None, its.count)
-        own = home(by, its.count)
-        if its.phase != "moving":
-            return cls(job, group, own, its.count)
-        former = dict.fromkeys(_Former.of(count, by, key) for count in its.former)
-        asked = (old for old in former if old.number != own or (old.was_whole and key))
-        return cls(job, group, own, its.count, tuple(asked))
+        own = home(by, its.count) if by else None
+        if own is None or its.phase != "moving":
+            return cls(job, group, own, its.count, its.generation)
+        former = chain.from_iterable(_Former.of(count, by, key) for count in its.former)
+        asked = dict.fromkeys(old for old in former if old.number != own or (old.was_whole and key))
+        return cls(job, group, own, its.count, its.generation, tuple(asked))
 
     def at(self, old: _Former) -> New:
         """The job as a former home takes it."""

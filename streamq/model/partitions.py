@@ -87,8 +87,8 @@ class Partitions:
         """These with another count: what begins then, ``now`` in seconds since the epoch."""
         reach, generation = max(self.reach, count), max(self.generation + 1, now)
         last = self.count if self.generation else NONE
-        former = (last, *(each for each in self.former if each not in (last, count)))
-        return Partitions(count, reach, former, generation, "closing", told, had=self.reach)
+        former = dict.fromkeys(each for each in (last, *self.former) if each != count)
+        return Partitions(count, reach, tuple(former), generation, "closing", told, had=self.reach)
 
     def moving(self, staying: int, examples: Iterable[str]) -> Partitions:
         """These when so much stays where it is, and it is known what does."""

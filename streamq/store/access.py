@@ -73,11 +73,6 @@ class Access:
             found = self._keys[queue] = Keys(self.settings.prefix, queue, sharded=not self.servers.is_one)
         return found
 
-    def generation(self, partition: str) -> int:
-        """The number of the last change of partitions that is known here, of the queue of one."""
-        its = self.partitions.get(queue_of(partition))
-        return 0 if its is None else its.generation
-
     def part_of(self, partition: str, whole: int) -> int:
         """What one partition has of a number of records that is kept of a queue."""
         its = self.partitions.get(queue_of(partition)) if self.partitions else None

@@ -32,6 +32,8 @@ class Batch(NamedTuple):
     producer: Producer
     number: int
     jobs: Sequence[New]
+    generation: int = 0
+    """The last change of partitions that was known where its jobs were placed: after a later one it is refused."""
     asks: bytes = b""
     """Groups and keys as a JSON list: it is for a partition that is their home no more, while any of them is there."""
 

@@ -25,7 +25,7 @@ from streamq.redis.replies import pairs
 from streamq.store.access import Access
 from streamq.store.group import Groups
 from streamq.store.inheriting import inherit
-from streamq.store.replicated import until_safe
+from streamq.store.replicated import confirm, until_safe
 from streamq.store.schedules import Schedules
 from streamq.store.staying import NOTHING, Staying, let_go, note
 
@@ -171,6 +171,15 @@ class PartitionStore:
         if not done.cancelled():
             done.exception()  # who waits for it raises it
 
+    async def found_later(self, queue: str, generation: int) -> Partitions:
+        """Somebody who knew that change was refused for a later one. Where nobody knows of that, as the server that was
+        told of it first is lost, it is told again, under a number that is later still."""
+        text, its = await self._read(queue)
+        if its.phase != "closing" and its.generation <= generation:
+            now = await self._now() // 1000
+            await self._write(queue, text, its.changed(its.count, told=its.told, now=now))
+        return await self.settled_or_moving(queue)
+
     async def _find(self, queue: str) -> Partitions:
         me = secrets.token_hex(8)
         while True:
@@ -200,7 +209,7 @@ class PartitionStore:
         links, stay = self._access.links(), NOTHING
         try:
             async for _ in until_safe(self._access, names):
-                await inherit(self._access, self._groups, names, names[its.had :])
+                await inherit(self._access, self._groups, names, its)
                 await self.close(queue, its)
                 stay = NOTHING
                 for name in names[: its.had]:
@@ -245,6 +254,10 @@ class PartitionStore:
         async with self._access.pool.links() as links:
             on = scripts.PARTITION_CHANGE.on(partitions=self._access.shared.partitions)
             said = await scripts.PARTITION_CHANGE.run(links.home, on, queue, before, its.written())
+            if (
+                said and its.phase == "closing"
+            ):  # a partition that is closed to a change nobody knows takes no job
+                await confirm(links.home)
         if said:
             self._access.partitions[queue] = its
         return bool(said)

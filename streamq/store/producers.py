@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import count
 from typing import Any, Final
 
@@ -41,11 +41,11 @@ class Flight:
 
     def __init__(
         self, link: Link, batches: Sequence[Batch], durability: Durability, seconds: float,
-        announced: Announcements, new: Sequence[str], plain: Plainness, generation: Callable[[str], int], again: bool,
+        announced: Announcements, new: Sequence[str], plain: Plainness, again: bool,
     ) -> None:  # fmt: skip
         self._link, self._batches, self._durability = link, batches, durability
         self._announced, self._new, self._plain = announced, new, plain
-        self._calls = [_call(batch, generation(batch.producer.queue)) for batch in batches]
+        self._calls = [_call(batch) for batch in batches]
         # again, it may be another server, to which the scripts are unknown
         made = scripts.Script.in_full if again else scripts.Script.command
         commands = [made(of.producer.script, *call) for of, call in zip(batches, self._calls, strict=True)]
@@ -130,7 +130,7 @@ class Producers:
         within: float | None = None,
     ) -> Flight:  # fmt: skip
         seconds = within or self._access.settings.enqueue_timeout
-        how = (self._announcements, new, self.plain, self._access.generation, within is not None)
+        how = (self._announcements, new, self.plain, within is not None)
         return Flight(link, batches, durability, seconds, *how)
 
     async def submit(
@@ -176,10 +176,10 @@ class Producers:
             )
 
 
-def _call(batch: Batch, generation: int) -> tuple[scripts.Named, Sequence[Any]]:
+def _call(batch: Batch) -> tuple[scripts.Named, Sequence[Any]]:
     keys, jobs = batch.producer.keys, batch.jobs
     if batch.producer.script is scripts.ADMIT:
-        return keys, _admitted(batch, generation)
+        return keys, _admitted(batch)
     if len(jobs) == 1 and not jobs[0].due:
         return keys, (batch.number, PRODUCER_MEMORY_MS, 1, 0, *jobs[0][:3])
     later = [job for job in jobs if job.due]
@@ -197,10 +197,10 @@ def _call(batch: Batch, generation: int) -> tuple[scripts.Named, Sequence[Any]]:
     return keys, arguments
 
 
-def _admitted(batch: Batch, generation: int) -> Sequence[Any]:
+def _admitted(batch: Batch) -> Sequence[Any]:
     """Jobs that follow each other and are alike are a group."""
     remembered = batch.producer.remembered
-    arguments: list[Any] = [batch.number, remembered, parked_sequence(), generation, batch.asks]
+    arguments: list[Any] = [batch.number, remembered, parked_sequence(), batch.generation, batch.asks]
     terms: tuple[Any, ...] = ()
     at = 0
     for task, payload, headers, due, demand in batch.jobs:

@@ -1,13 +1,14 @@
-"""What a change of partitions writes is done only when a replica has it, where there are any: the row that tells of the
-change is there before, and after a switch to a replica that lags nobody would know what is missing."""
+"""What a change of partitions writes is done only when a replica has it, where there are any: else nobody would know,
+after a switch to one that lags, what is missing."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from streamq.errors import Rejected
+from streamq.redis.link import Link
 from streamq.redis.replies import info_in
 from streamq.store.access import Access
 
@@ -19,44 +20,42 @@ TIMES: Final = 5
 """How often it is done at most, where the primary is another one each time."""
 
 
-class _Primary(NamedTuple):
-    run: str
-    """What the server calls this run of its own."""
-    has_replicas: bool
-
-
-async def until_safe(access: Access, names: Sequence[str]) -> AsyncIterator[int]:
+async def until_safe(access: Access, names: Sequence[str]) -> AsyncIterator[None]:
     """Turns of what writes to these partitions: another one where a server has failed over meanwhile."""
-    before = await _primaries(access, names)
-    for turn in range(TIMES):
-        yield turn
-        await _confirm(access, {name: primary for name, primary in before.items() if primary.has_replicas})
-        began, before = before, await _primaries(access, names)
-        if {name: primary.run for name, primary in began.items()} == {
-            name: primary.run for name, primary in before.items()
-        }:
+    before = await _runs(access, names)
+    for _ in range(TIMES):
+        yield
+        for name in before:
+            async with access.pool.links() as links:
+                link = links.of(name)
+                await link.call(
+                    "HINCRBY", access.keys(name).staying, "", 0
+                )  # a write, behind which it is waited
+                await confirm(link)
+        began, before = before, await _runs(access, names)
+        if began == before:
             return
 
 
-async def _primaries(access: Access, names: Sequence[str]) -> Mapping[str, _Primary]:
-    """A partition on each server, and which server it is."""
-    found: dict[str, _Primary] = {}
-    for name in {access.servers.of(name): name for name in names}.values():
-        try:
-            info = info_in(await access.pool.call(name, "INFO"))
-        except Rejected:  # a host that does not tell
-            info = {}
-        found[name] = _Primary(info.get("run_id", ""), int(info.get("connected_slaves", 0)) > 0)
+async def confirm(link: Link) -> None:
+    """Wait until a replica has what was written over a connection, if its server has any."""
+    if int((await _told(link)).get("connected_slaves", 0)):
+        (have,) = await link.batch(("WAIT", 1, CONFIRMED_IN), timeout=2 * CONFIRMED_IN / 1000)
+        if isinstance(have, Exception) or have < 1:
+            log.warning("no replica of %s has confirmed a change of partitions in time", link.server)
+
+
+async def _runs(access: Access, names: Sequence[str]) -> Mapping[str, str]:
+    """A partition on each server, and what the server calls this run of its own."""
+    found = {}
+    async with access.pool.links() as links:
+        for name in {access.servers.of(name): name for name in names}.values():
+            found[name] = (await _told(links.of(name))).get("run_id", "")
     return found
 
 
-async def _confirm(access: Access, names: Mapping[str, _Primary]) -> None:
-    """Wait until one replica of each has what was written before: behind a write of the same connection."""
-    async with access.pool.links() as links:
-        for name in names:
-            mark = ("HINCRBY", access.keys(name).staying, "", 0)
-            _, have = await links.of(name).batch(
-                mark, ("WAIT", 1, CONFIRMED_IN), timeout=2 * CONFIRMED_IN / 1000
-            )
-            if isinstance(have, Exception) or have < 1:
-                log.warning("no replica has confirmed the change of the partitions of %s in time", name)
+async def _told(link: Link) -> Mapping[str, str]:
+    try:
+        return info_in(await link.call("INFO"))
+    except Rejected:  # a host that does not tell
+        return {}

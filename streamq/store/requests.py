@@ -67,13 +67,15 @@ class Requests:
             found = await links.commands(names, commands)
         return [each for each, said in zip(names, found, strict=True) if said == 1]
 
-    async def send(self, queue: str, name: str, job: New, durability: Durability, asks: bytes = b"") -> str:
+    async def send(
+        self, queue: str, name: str, job: New, durability: Durability, generation: int = 0, asks: bytes = b""
+    ) -> str:
         """Add the job of a request, or answer how it was added before. Raises what enqueue raises."""
         producer = self._producers.producer(queue, name, plain=False)._replace(remembered=REMEMBERED_MS)
         async with self._access.pool.links() as links:
             for left in reversed(range(TRIES)):
                 (answer,) = await self._producers.submit(
-                    links.of(queue), [Batch(producer, 1, [job], asks)], durability
+                    links.of(queue), [Batch(producer, 1, [job], generation, asks)], durability
                 )
                 if isinstance(answer, list):
                     return answer[0]

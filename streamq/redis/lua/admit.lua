@@ -7,7 +7,8 @@
 --   remembered    ms the producer's record is kept
 --   sequence      number in the id of the first one that is born parked; the next have the next
 --   generation    the number of the last change of partitions that the producer knows: it is refused where there is a later
---   asks          "" or, as a JSON list, groups and keys that have another home by now: it is refused unless one is here yet
+--   asks          "" or, as a JSON list, groups and keys that have another home by now: it is refused unless one is here yet.
+--                 Of a key with "=" before it that stands without a job alone, which the one job of the batch meets
 --   groups...     jobs that come one after the other and are alike: how many (at most 1000), number of their lane, until
 --                 what their keys are taken (done, started, window or debounce; "" where they have none), ms of the window,
 --                 ms after which a job is no longer put off ("" for no limit), what becomes of one that meets another, and
@@ -35,6 +36,11 @@ if elsewhere then return redis.error_reply('STALE ' .. elsewhere) end
 
 -- parts: steered each add seal due
 local WIDTH = 7
+if string.sub(args.asks, 1, 3) == '["=' then
+  -- parts: holder_of_key
+  local id, _, _, number = holder_of_key(ARGV[first.groups + WIDTH + 3])
+  if not id or number ~= nil then return redis.error_reply('STALE home') end
+end
 local now_text, parked_so_far, born = string.format('%.0f', now), 0, {}
 
 local function width_of(at)

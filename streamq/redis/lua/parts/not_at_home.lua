@@ -6,7 +6,8 @@ local function not_at_home()
   if args.asks == '' then return end
   local here = 0
   for _, each in ipairs(cjson.decode(args.asks)) do
-    if redis.call('HEXISTS', keys.staying, each) == 1 then here = here + redis.call('HINCRBY', keys.staying, each, 1) end
+    local name = string.match(each, '^=?(.*)$')
+    if redis.call('HEXISTS', keys.staying, name) == 1 then here = here + redis.call('HINCRBY', keys.staying, name, 1) end
   end
   if here == 0 then return 'home' end
 end

@@ -165,6 +165,21 @@ async def test_a_schedule_whose_group_has_no_job_keeps_no_change_from_its_end(pa
     assert [place_of(QUEUE, job.id)[0] for job in ran] == homes(16)
 
 
+async def test_a_schedule_whose_jobs_wait_for_each_other_keeps_no_change_from_its_end(parted: App) -> None:
+    await parted.queue(QUEUE).partition(4)
+    for n in range(6):
+        await parted.schedules.put(f"s{n}", task="send", payload=n, every="1d", overlap="queue")
+        for _ in range(2):
+            await parted.schedules.run(f"s{n}")
+    assert (await parted.queue(QUEUE).partition(5)).phase == "settled"
+    async with working(parted):
+        await until(lambda: _has_completed(parted, 12), 20)
+
+
+async def _has_completed(app: App, count: int) -> bool:
+    return (await app.queue(QUEUE).counts()).completed == count
+
+
 async def test_a_schedule_that_came_to_an_old_home_too_late_runs_in_the_new_one(parted: App) -> None:
     """As one does that was put by a process that did not know of the change yet."""
     await parted.queue(QUEUE).partition(16)

@@ -107,7 +107,7 @@ def _partitions(said: dict[str, Any]) -> str | None:
         return f"{said['count']}, from {said['was']}: it is found out what stays where it is (closing)"
     if said["phase"] == "moving":
         stay = [*said["examples"], *["..."][: said["staying"] > len(said["examples"])]]
-        return f"{said['count']}, from {said['was']}; still where they were: {said['staying']} ({', '.join(stay)})"
+        return f"{said['count']}, from {said['was']}; still where they were: {said['staying']:,} ({', '.join(stay)})"
     if said["reach"] > said["count"]:
         return f"{said['count']}; {said['reach'] - said['count']} more are drained"
     return str(said["count"]) if said["count"] > 1 else None

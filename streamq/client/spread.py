@@ -13,7 +13,7 @@ import math
 import secrets
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, islice
+from itertools import chain
 from typing import Final, NamedTuple
 
 from streamq.client.orders import BATCH, slices
@@ -21,6 +21,7 @@ from streamq.client.outbox import Outbox
 from streamq.client.transfer import Transfer
 from streamq.errors import OutcomeUnknown, QueueFull, StreamqError
 from streamq.model import codec
+from streamq.model.batched import batched
 from streamq.model.clock import monotonic
 from streamq.model.counted import counted
 from streamq.model.envelope import New
@@ -318,13 +319,6 @@ def _in_parts(places: list[int], count: int) -> Iterator[list[int]]:
     size = max(WORTH, -(-len(places) // count))
     for at in range(0, len(places), size):
         yield places[at : at + size]
-
-
-def batched(jobs: Iterable[New], count: int) -> Iterator[list[New]]:
-    """The jobs, so many at a time."""
-    each = iter(jobs)
-    while window := list(islice(each, count)):
-        yield window
 
 
 class _Former(NamedTuple):

@@ -40,6 +40,8 @@ OVERDUE: Final = 0.25
 """Seconds past its planned time at which a deputy runs a schedule: no chief that works is so late."""
 AGAIN: Final = 1.0
 """Seconds until a deputy looks again after it has done something, and anybody at one that found its queue full."""
+SOON: Final = 0.1
+"""The same where others change what is planned, or where its place changes: it is known in a moment."""
 REFUSED: Final = (ConfigurationError, UsageError, JobError, OutOfMemory, Rejected)
 """What a server that answers may say to the schedules that an app declares."""
 NEWS: Final = b"schedules"
@@ -199,7 +201,7 @@ class Ticker(Punctual):
             if table.is_stale:
                 table, read = await self._table(queue), read + 1
         wait = POLL if table.first is None else (table.first - self._store.clock.now()) / 1000
-        self._at[queue] = monotonic() + (AGAIN if table.is_stale else min(wait, POLL))
+        self._at[queue] = monotonic() + (SOON if table.is_stale else min(wait, POLL))
         return done
 
     async def _run_due(self, queue: str, table: Timetable) -> list[tuple[Entry, Tick]]:

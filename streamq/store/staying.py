@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from itertools import islice
 from typing import Final
 
+from streamq.model.batched import batched
 from streamq.model.limit import GROUP
 from streamq.model.partitions import NONE, Partitions
 from streamq.model.places import WITHIN, anchor, anchor_before, anchor_shown, home, number_of
@@ -49,8 +49,9 @@ async def note(
     ``on_page`` is called now and then. Returns what stays."""
     key = access.keys(name).staying
     before = {anchor.decode() for anchor in await _noted(link, key)}
-    if at_home := [each for each in before if each[0] in "gk" and not _moves(each, name, its)]:
-        await link.batch(*[("HDEL", key, each) for each in at_home])
+    at_home = [each for each in before if each[0] in "gk" and not _moves(each, name, its)]
+    for gone in batched(at_home, SCANNED):
+        await link.call("HDEL", key, *gone)
     for _ in range(WALKS):
         async for some in _living(access, link, name):
             await on_page()
@@ -59,7 +60,7 @@ async def note(
             moved = [each for each in noted if _moves(each, name, its)]
             if moved:
                 await link.batch(*[("HSETNX", key, each, 1) for each in moved])
-    return _staying(await _noted(link, key))
+    return await _staying(link, key)
 
 
 async def let_go(access: Access, link: Link, name: str) -> Staying:
@@ -75,21 +76,28 @@ async def let_go(access: Access, link: Link, name: str) -> Staying:
                 for each in some:
                     gone.pop(each.encode(), None)
                     gone.pop(anchor_before(each).encode(), None)
-    if gone:
-        await scripts.LEAVE_HOME.run(link, access.keys(name), *[part for row in gone.items() for part in row])
-    return _staying(await _noted(link, key))
+    for rows in batched(gone.items(), SCANNED):
+        await scripts.LEAVE_HOME.run(link, access.keys(name), *[part for row in rows for part in row])
+    return await _staying(link, key)
 
 
-def _staying(noted: Mapping[bytes, bytes]) -> Staying:
-    some = [each.decode("utf-8", "replace") for each in islice(noted, EXAMPLES)]
-    return Staying(len(noted), tuple(map(anchor_shown, some)))
+async def _staying(link: Link, key: str) -> Staying:
+    some: list[str] = []
+    async for rows in _scan(link, "HSCAN", key):
+        some += [anchor_shown(each.decode("utf-8", "replace")) for each in rows[::2] if each]
+        if len(some) >= EXAMPLES:
+            break
+    has_change = await link.call("HEXISTS", key, "")
+    return Staying(int(await link.call("HLEN", key)) - int(has_change), tuple(some[:EXAMPLES]))
 
 
 async def _noted(link: Link, key: str) -> dict[bytes, bytes]:
     """What stays, and how many of its jobs have come; what has no name is the number of the change."""
-    noted = pairs(await link.call("HGETALL", key))
+    noted: dict[bytes, bytes] = {}
+    async for rows in _scan(link, "HSCAN", key):
+        noted |= zip(rows[::2], rows[1::2], strict=True)
     noted.pop(b"", None)
-    return dict(noted)
+    return noted
 
 
 async def _living(access: Access, link: Link, name: str) -> AsyncIterator[set[str]]:

@@ -123,7 +123,9 @@ class PartitionStore:
                 back = () if its.phase == "closing" else its.may_go_back_to
                 raise PartitionsChanging(queue, its.was, its.count, count, back)
             if await self._write(queue, text, changed):
-                return await self.settled_or_moving(queue)
+                now = await self.settled_or_moving(queue)
+                if now.generation >= changed.generation:  # else the server that knew it is lost
+                    return now
 
     async def close(self, queue: str, its: Partitions) -> None:
         """Close all partitions of a queue to producers that do not know of its last change."""
@@ -209,17 +211,25 @@ class PartitionStore:
         links, stay = self._access.links(), NOTHING
         try:
             async for _ in until_safe(self._access, names):
+                await self._hold(queue, its)
                 await inherit(self._access, self._groups, names, its)
                 await self.close(queue, its)
                 stay = NOTHING
                 for name in names[: its.had]:
                     stay += await note(self._access, links.of(name), name, its, show_life)
-            await self._seen(queue, its.written(), its, stay)
+                await self._seen(queue, its.written(), its, stay)
         except _Overtaken:
             return await self._find(queue)
         finally:
             await links.close()
         return (await self._read(queue))[1]
+
+    async def _hold(self, queue: str, its: Partitions) -> None:
+        """Be the one who walks, also where a server that has failed over knows nothing of that."""
+        text, now = await self._read(queue)
+        is_held = text == its.written()
+        if now.generation != its.generation or not (is_held or await self._write(queue, text, its)):
+            raise _Overtaken
 
     async def _seen(self, queue: str, text: bytes, its: Partitions, stay: Staying) -> None:
         """So much was seen to stay; where that is nothing, the change is over. Schedules have no jobs while they rest:

@@ -38,11 +38,11 @@ async def until_safe(access: Access, names: Sequence[str]) -> AsyncIterator[None
 
 
 async def confirm(link: Link) -> None:
-    """Wait until a replica has what was written over a connection, if its server has any."""
-    if int((await _told(link)).get("connected_slaves", 0)):
-        (have,) = await link.batch(("WAIT", 1, CONFIRMED_IN), timeout=2 * CONFIRMED_IN / 1000)
-        if isinstance(have, Exception) or have < 1:
-            log.warning("no replica of %s has confirmed a change of partitions in time", link.server)
+    """Wait until all replicas have what was written over a connection, if its server has any."""
+    if replicas := int((await _told(link)).get("connected_slaves", 0)):
+        (have,) = await link.batch(("WAIT", replicas, CONFIRMED_IN), timeout=2 * CONFIRMED_IN / 1000)
+        if isinstance(have, Exception) or have < replicas:
+            log.warning("not every replica of %s has confirmed a change of partitions in time", link.server)
 
 
 async def _runs(access: Access, names: Sequence[str]) -> Mapping[str, str]:

@@ -19,7 +19,7 @@ from streamq.model.limit import Limit
 from streamq.model.partitions import Partitions
 from streamq.model.places import place_of
 from streamq.settings import Durability, Settings
-from streamq.store.batch import Stale
+from streamq.store.batch import Placed, Stale
 from streamq.store.store import Store
 
 Put = Callable[[str, Sequence[New], Durability], Awaitable[list[str]]]
@@ -82,10 +82,12 @@ class Client:
 
     async def send_once(self, queue: str, request: str, job: New, durability: Durability | None) -> str:
         """Send the job of a request, or answer how it was added before."""
-        spread, durable = self.openings.here().spread, durability or self.settings.durability
+        opening, durable = self.openings.here(), durability or self.settings.durability
+        spread = opening.spread
         if not spread.has(queue):
             try:
-                return await self.store.requests.send(queue, request, job, durable)
+                (job_id,) = await opening.outbox(queue).put(queue, (job,), durable, Placed(request=request))
+                return job_id
             except Stale:
                 await self.store.partition.settled_or_moving(queue)
         return await spread.send_once(queue, request, job, durable)

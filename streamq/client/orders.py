@@ -11,7 +11,7 @@ from streamq.model.envelope import New
 from streamq.model.headers import parse_headers
 from streamq.redis.answers import concerns_all
 from streamq.settings import Durability
-from streamq.store.batch import Answer, Batch
+from streamq.store.batch import Answer, Batch, Placed
 from streamq.store.producers import Flight
 
 BATCH: Final = 500
@@ -22,22 +22,21 @@ BATCH_BYTES: Final = 1 << 20
 """Bytes of names, payloads and headers to a flight at most; one job that has more flies alone."""
 
 
-Kind = tuple[str, bool, bool, int]
+Kind = tuple[str, bool, bool, Placed | None]
 """The queue of an order, whether its jobs are delayed (a fault of `delayed` stops no others), whether they are plain,
-which is for another script, and of which change of partitions its caller knew as it placed them."""
+which is for another script, and what its caller knew as it placed them; ``None`` where it did not."""
 
 
 class Order:
     """The jobs of one call. Its caller waits for ``ids``, unless it carries them itself.
 
-    It is ``placed`` where its caller knows the partitions of the queue, and finds another place when it is refused.
+    Where it is placed its caller knows the partitions of the queue, and finds another place when it is refused.
     """
 
-    __slots__ = ("ids", "jobs", "kind", "placed", "size")
+    __slots__ = ("ids", "jobs", "kind", "size")
 
-    def __init__(self, kind: Kind, jobs: Sequence[New], size: int, *, placed: bool = False) -> None:
-        self.kind, self.placed = kind, placed
-        self.jobs, self.size = jobs, size
+    def __init__(self, kind: Kind, jobs: Sequence[New], size: int) -> None:
+        self.kind, self.jobs, self.size = kind, jobs, size
         self.ids: asyncio.Future[list[str]] | None = None
 
     def later(self) -> asyncio.Future[list[str]]:
@@ -132,7 +131,7 @@ class Resent:
 
     def take(self, order: Order, refused: StreamqError) -> None:
         """Send it again, unless its caller knew, and does so itself."""
-        if order.placed or self._again is None:
+        if order.kind[3] is not None or self._again is None:
             order.end(copied(refused))
             return
         going = asyncio.create_task(self._send(self._again, order), name="outbox")

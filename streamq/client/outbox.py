@@ -51,7 +51,8 @@ from streamq.redis.answers import Demoted, Redirected, is_foreign
 from streamq.redis.links import Links
 from streamq.redis.server import Server
 from streamq.settings import Durability
-from streamq.store.batch import ANSWER, PRODUCER_MEMORY_MS, Answer, Batch, Producer, Stale
+from streamq.store.batch import ANSWER, PRODUCER_MEMORY_MS, UNPLACED, Answer, Batch, Placed, Producer, Stale
+from streamq.store.requests import REMEMBERED_MS
 from streamq.store.store import Store
 from streamq.tickets import Ticket
 
@@ -75,12 +76,11 @@ class Outbox:
         self._closed = False
 
     def put(
-        self, queue: str, jobs: Sequence[New], durability: Durability, placed: int | None = None
+        self, queue: str, jobs: Sequence[New], durability: Durability, placed: Placed | None = None
     ) -> Coroutine[Any, Any, list[str]]:
         """Send jobs, no more than one call takes, and return their ids. Cancelling the caller does not unsend them.
 
-        ``queue`` is a partition where they are ``placed`` by who knew that change of partitions: then ``Stale`` is
-        raised when it is their place no more.
+        ``queue`` is a partition where they are ``placed``: then ``Stale`` is raised when it is their place no more.
         Raises ``UsageError`` for what cannot be written, else ``Unavailable`` or a subclass; ``OutcomeUnknown`` with
         a way to repeat.
         """
@@ -97,8 +97,9 @@ class Outbox:
         if carrier is None:
             carrier = self._carriers[way] = _Carrier(self._store, server, durability, self._again)
         plain = demand is None and self._plain.get(queue, 0.0) > monotonic()
-        kind = (queue, due != "", plain, placed or 0)
-        return carrier.put(Order(kind, jobs, size, placed=placed is not None))
+        if placed is not None and placed.request:
+            plain = False
+        return carrier.put(Order((queue, due != "", plain, placed), jobs, size))
 
     async def put_many(self, queue: str, jobs: Iterable[New], durability: Durability) -> list[str]:
         """The same for any number of jobs, taken from ``jobs`` as they are sent, in slices that one call takes."""
@@ -267,12 +268,20 @@ class _Carrier:
         return [self._load(kind, those, slot) for kind, those in alike.items()]
 
     def _load(self, kind: Kind, orders: Sequence[Order], slot: int) -> Load:
-        producer = self._producers.get((kind, slot))
-        if producer is None:
-            producer = self._store.producers.producer(kind[0], secrets.token_hex(8), plain=kind[2])
-            self._producers[kind, slot] = producer
+        queue, _, plain, placed = kind
         jobs = orders[0].jobs if len(orders) == 1 else [job for order in orders for job in order.jobs]
-        return Load(Batch(producer, next(self._numbers), jobs, kind[3]), orders, monotonic())
+        if placed is not None and (placed.asks or placed.request):  # for this once
+            producer = self._store.producers.producer(
+                queue, placed.request or secrets.token_hex(8), plain=False
+            )
+            if placed.request:
+                producer = producer._replace(remembered=REMEMBERED_MS)
+            return Load(Batch(producer, 1, jobs, placed), orders, monotonic())
+        found = self._producers.get((kind, slot))
+        if found is None:
+            found = self._store.producers.producer(queue, secrets.token_hex(8), plain=plain)
+            self._producers[kind, slot] = found
+        return Load(Batch(found, next(self._numbers), jobs, placed or UNPLACED), orders, monotonic())
 
     async def _persist(self, departure: Departure, first: list[Answer] | None) -> list[Answer]:
         """Send batches until each is answered, for ``enqueue_timeout`` seconds at most; ``first`` are answers so far.

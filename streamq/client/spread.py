@@ -30,7 +30,7 @@ from streamq.model.partitions import NONE, Partitions
 from streamq.model.places import anchor, anchor_before, home, key_within, partition, shown_id
 from streamq.noun_errors import GroupFull
 from streamq.settings import Durability
-from streamq.store.batch import Batch, Stale
+from streamq.store.batch import Placed, Stale
 from streamq.store.store import Store
 from streamq.tickets import Ticket
 
@@ -49,7 +49,7 @@ AGAIN: Final = 5.0
 KEPT_AWAY: Final = "="
 """Before a key that is asked for alone (`lua/admit.lua` knows it)."""
 TRIES: Final = 3
-"""How often a job is sent whose answer was lost, and how often a place is looked for: it is added once."""
+"""How often a place is looked for."""
 
 
 class Spread:
@@ -103,46 +103,34 @@ class Spread:
         """Send the jobs of a call, and return their ids. Raises what ``Outbox.put`` does."""
         if len(jobs) > 1:
             return await self.send_many(queue, jobs, durability)
+        return await self._sent(queue, jobs[0], durability)
+
+    async def _sent(self, queue: str, job: New, durability: Durability, request: str = "") -> list[str]:
         for tries in reversed(range(TRIES)):
-            job = _Placed.of(jobs[0], await self.of(queue))
+            placed = _Placed.of(job, await self.of(queue), request)
             try:
-                return await self._send(queue, job, durability)
+                return await self._send(queue, placed, durability)
             except Stale:
                 if not tries:
                     raise
-                await self._store.partition.found_later(queue, job.generation)
+                await self._store.partition.found_later(queue, placed.generation)
         raise AssertionError
 
     async def send_once(self, queue: str, request: str, job: New, durability: Durability) -> str:
         """Send the job of a request, under whose name it is added once; one that has no home goes to the first
         partition, whatever becomes of the others."""
-        its, send = await self.of(queue), self._store.requests.send
+        its = await self.of(queue)
         for name in await self._store.requests.known_in(its.names(queue), request):
-            return shown_id(name, await send(name, request, _Placed.of(job, its).at_home, durability))
-        for tries in reversed(range(TRIES)):
-            placed = _Placed.of(job, await self.of(queue))
-            known = placed.generation
-            try:
-                for old in placed.former:
-                    name = partition(queue, old.number)
-                    with _elsewhere():
-                        job_id = await send(name, request, placed.at(old), durability, known, old.asked)
-                        return shown_id(name, job_id)
-                name = partition(queue, placed.home or 0)
-                return shown_id(name, await send(name, request, placed.at_home, durability, known))
-            except Stale:
-                if not tries:
-                    raise
-                await self._store.partition.found_later(queue, known)
-        raise AssertionError
+            return (await self._put(name, _Placed.of(job, its, request), durability))[0]
+        return (await self._sent(queue, job, durability, request))[0]
 
     async def _send(self, queue: str, job: _Placed, durability: Durability) -> list[str]:
         for old in job.former:
             name = partition(queue, old.number)
             with _elsewhere():
-                return [shown_id(name, await self._ask(name, job, old, durability))]
-        if job.home is not None:
-            return await self._put(partition(queue, job.home), job, durability)
+                return await self._put(name, job, durability, old)
+        if job.home is not None or job.request:
+            return await self._put(partition(queue, job.home or 0), job, durability)
         with self._turns[queue].share() as turn:
             return await self._put_anywhere(queue, turn, job, durability)
 
@@ -158,23 +146,14 @@ class Spread:
                 waiting, bound = waiting + full.waiting, bound + full.bound
         raise QueueFull(queue, waiting, bound)
 
-    async def _put(self, name: str, job: _Placed, durability: Durability) -> list[str]:
-        ids = await self._outbox().put(name, (job.at_home,), durability, job.generation)
-        return [shown_id(name, each) for each in ids]
-
-    async def _ask(self, name: str, job: _Placed, old: _Former, durability: Durability) -> str:
-        """The id of a job that an old home has taken. Raises ``Stale`` where nothing of its kind is left there."""
-        producers = self._store.producers
-        producer = producers.producer(name, secrets.token_hex(8), plain=False)
-        batch = Batch(producer, 1, (job.at(old),), job.generation, old.asked)
-        async with self._store.pool.links() as links:
-            for left in reversed(range(TRIES)):
-                (answer,) = await producers.submit(links.of(name), [batch], durability)
-                if isinstance(answer, list):
-                    return answer[0]
-                if left == 0 or not isinstance(answer, OutcomeUnknown):
-                    raise answer
-        raise AssertionError
+    async def _put(
+        self, name: str, job: _Placed, durability: Durability, old: _Former | None = None
+    ) -> list[str]:
+        """Send a job to a partition: to its home, or to an ``old`` one, which refuses it when nothing of its kind is
+        left there."""
+        new, asks = (job.at_home, b"") if old is None else (job.at(old), old.asked)
+        placed = Placed(job.generation, asks, job.request)
+        return await _shown(name, self._outbox().put(name, (new,), durability, placed))
 
     async def again(self, queue: str, jobs: Sequence[New], durability: Durability) -> list[str]:
         """Send jobs that were refused as this process did not know that the queue has partitions."""
@@ -196,8 +175,8 @@ class Spread:
                     )
                     placed = [_Placed.of(job, its).at_home for job in part]
                     try:
-                        ids = await self._outbox().put(name, placed, durability, its.generation)
-                        return [shown_id(name, each) for each in ids]
+                        sending = self._outbox().put(name, placed, durability, Placed(its.generation))
+                        return await _shown(name, sending)
                     except Stale:
                         await self._store.partition.found_later(queue, its.generation)
                     except QueueFull:
@@ -232,6 +211,17 @@ class Spread:
                     taken += len(part)
                     yield part
             begin += len(window)
+
+
+async def _shown(name: str, sending: Awaitable[list[str]]) -> list[str]:
+    """The ids of jobs as people know them, now or when it is repeated."""
+    try:
+        return [shown_id(name, each) for each in await sending]
+    except OutcomeUnknown as error:
+        if error.ticket is not None:
+            again = error.ticket.send
+            error.carrying(Ticket(lambda: _shown(name, again())))
+        raise
 
 
 @contextlib.contextmanager
@@ -353,20 +343,22 @@ class _Placed(NamedTuple):
     among: int
     generation: int
     """The last change of partitions that is known where it was placed."""
+    request: str
+    """The request that it is of."""
     former: tuple[_Former, ...] = ()
     """What is asked first, one after the other, while a change goes on."""
 
     @classmethod
-    def of(cls, job: New, its: Partitions) -> _Placed:
+    def of(cls, job: New, its: Partitions, request: str = "") -> _Placed:
         headers: Headers = parse_headers(job.headers) if job.headers else {}
         group, key = headers.get("group", ""), job.demand.key if job.demand else ""
         by = anchor(group, key)
         own = home(by, its.count) if by else None
         if own is None or its.phase != "moving":
-            return cls(job, group, own, its.count, its.generation)
+            return cls(job, group, own, its.count, its.generation, request)
         former = chain.from_iterable(_Former.of(count, by, key) for count in its.former)
         asked = dict.fromkeys(old for old in former if old.number != own or (old.was_whole and key))
-        return cls(job, group, own, its.count, its.generation, tuple(asked))
+        return cls(job, group, own, its.count, its.generation, request, tuple(asked))
 
     def at(self, old: _Former) -> New:
         """The job as a former home takes it."""

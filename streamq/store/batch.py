@@ -26,16 +26,28 @@ class Producer(NamedTuple):
     """Milliseconds for which its last batch is."""
 
 
+class Placed(NamedTuple):
+    """What is known of the place of jobs, by who has found it."""
+
+    generation: int = 0
+    """The last change of partitions that was known where they were placed: after a later one they are refused."""
+    asks: bytes = b""
+    """Groups and keys as a JSON list: it is a partition that is their home no more, and takes them while any of these
+    is there."""
+    request: str = ""
+    """The request they are of, under whose name they are added once."""
+
+
+UNPLACED: Final = Placed()
+
+
 class Batch(NamedTuple):
     """Jobs under a number of their producer: sent again under it, they are answered and not added."""
 
     producer: Producer
     number: int
     jobs: Sequence[New]
-    generation: int = 0
-    """The last change of partitions that was known where its jobs were placed: after a later one it is refused."""
-    asks: bytes = b""
-    """Groups and keys as a JSON list: it is for a partition that is their home no more, while any of them is there."""
+    placed: Placed = UNPLACED
 
 
 class Stale(StreamqError):

@@ -200,7 +200,13 @@ def _call(batch: Batch) -> tuple[scripts.Named, Sequence[Any]]:
 def _admitted(batch: Batch) -> Sequence[Any]:
     """Jobs that follow each other and are alike are a group."""
     remembered = batch.producer.remembered
-    arguments: list[Any] = [batch.number, remembered, parked_sequence(), batch.generation, batch.asks]
+    arguments: list[Any] = [
+        batch.number,
+        remembered,
+        parked_sequence(),
+        batch.placed.generation,
+        batch.placed.asks,
+    ]
     terms: tuple[Any, ...] = ()
     at = 0
     for task, payload, headers, due, demand in batch.jobs:

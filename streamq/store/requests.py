@@ -6,22 +6,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Literal, cast
 
-from streamq.errors import OutcomeUnknown
-from streamq.model.envelope import New
 from streamq.redis import scripts
-from streamq.redis.answers import is_foreign
-from streamq.settings import Durability
 from streamq.store.access import Access
-from streamq.store.batch import Batch
-from streamq.store.migrations import Migrations
-from streamq.store.producers import Producers
 
 REMEMBERED_MS: Final = 86_400_000
 """How long a key and its answer are kept: a day, in which whoever lost an answer has asked again."""
 LEASE_MS: Final = 3_000
 """How long a claim holds unless it is renewed: so long after a kill does the same request wait."""
-TRIES: Final = 3
-"""How often jobs are sent whose answer was lost; they are added once."""
 
 Claim = tuple[Literal["begun", "other", "running", "answered"], bytes | int]
 
@@ -29,8 +20,8 @@ Claim = tuple[Literal["begun", "other", "running", "answered"], bytes | int]
 class Requests:
     """Commands: a request is claimed and answered, and its jobs are added once, however often it comes."""
 
-    def __init__(self, access: Access, producers: Producers, migrations: Migrations) -> None:
-        self._access, self._producers, self._migrations = access, producers, migrations
+    def __init__(self, access: Access) -> None:
+        self._access = access
 
     async def claim(self, queue: str, name: str, fingerprint: bytes, token: str) -> Claim:
         """Begin a request, or go on with it. With ``running`` comes for how many ms, with ``answered`` the answer."""
@@ -66,20 +57,3 @@ class Requests:
         async with self._access.pool.links() as links:
             found = await links.commands(names, commands)
         return [each for each, said in zip(names, found, strict=True) if said == 1]
-
-    async def send(
-        self, queue: str, name: str, job: New, durability: Durability, generation: int = 0, asks: bytes = b""
-    ) -> str:
-        """Add the job of a request, or answer how it was added before. Raises what enqueue raises."""
-        producer = self._producers.producer(queue, name, plain=False)._replace(remembered=REMEMBERED_MS)
-        async with self._access.pool.links() as links:
-            for left in reversed(range(TRIES)):
-                (answer,) = await self._producers.submit(
-                    links.of(queue), [Batch(producer, 1, [job], generation, asks)], durability
-                )
-                if isinstance(answer, list):
-                    return answer[0]
-                error = await self._migrations.explained(queue, answer)
-                if left == 0 or not (isinstance(error, OutcomeUnknown) or is_foreign(error)):
-                    raise error
-        raise AssertionError

@@ -81,7 +81,7 @@ class Store(Access):
         self.unique = UniqueKeys(self)
         self.followers = Followers(self)
         self.reports = Reports(self)
-        self.requests = Requests(self, self.producers, self.migrations)
+        self.requests = Requests(self)
         self.seats = Seats(self)
         self.server = ServerQueries(self)
 

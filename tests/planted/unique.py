@@ -164,10 +164,9 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "once: a job for each try",
-        "streamq/store/requests.py",
-        "[Batch(producer, 1, [job], generation, asks)]",
-        "[Batch(producer._replace(record=producer.record + job.task, keys=producer.script.on(self._access.keys(queue), "
-        "producer=producer.record + __import__('secrets').token_hex(4))), 1, [job], generation, asks)]",
+        "streamq/client/outbox.py",
+        "placed.request or secrets.token_hex(8)",
+        "secrets.token_hex(8)",
         _ONCE,
     ),
     Fault(

@@ -303,7 +303,9 @@ class _Carrier:
             tried, left = [departure.batches[at] for at in open_], max(0.1, deadline - monotonic())
             again = await self._attempt(self._links, tried, left)
             for at, answer in zip(open_, again, strict=True):
-                answers[at] = as_unknown(answer) if at in unknown else answer
+                # who refuses it for its place has looked before whether it was added
+                is_told = at not in unknown or isinstance(answer, Stale)
+                answers[at] = answer if is_told else as_unknown(answer)
             unknown.update(at for at in open_ if is_silence(answers[at]))
             open_ = [at for at in open_ if is_away(answers[at])]
         return answers

@@ -86,14 +86,14 @@ async def test_what_code_says_of_both_holds_while_partitions_change(make_app: Ca
     async with running.declared(make_app(), QUEUE, limit=limit) as app:
         app.limit_shared("provider", Limit(concurrency=2))
         queue = app.queue(QUEUE)
-        await app.enqueue_many(QUEUE, "run-sms", range(60))
+        await app.enqueue_many(QUEUE, "run-sms", range(30))
         async with working(app, concurrency=50):
             await queue.partition(4)
-            await app.enqueue_many(QUEUE, "run-sms", range(60))
+            await app.enqueue_many(QUEUE, "run-sms", range(30))
             await queue.partition(9)
             await app.shared("provider").limit(concurrency=10)
-            await app.enqueue_many(QUEUE, "run-sms", range(60))
-            await until(lambda: ended(app, QUEUE, 180), 30)
+            await app.enqueue_many(QUEUE, "run-sms", range(30))
+            await until(lambda: ended(app, QUEUE, 90), 30)
     assert 2 <= running.most[QUEUE] <= 3
 
 

@@ -6,7 +6,7 @@ Each type says in its JSON Schema what a caller may send: the reference page and
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
@@ -16,6 +16,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     PlainValidator,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
@@ -167,7 +168,7 @@ def _unique(body: UniqueBody | None) -> Any:
 
 
 _UNIQUE: Final = Annotated[
-    UniqueBody | None, AfterValidator(_unique),
+    UniqueBody | None, AfterValidator(_unique), PlainSerializer(lambda unique: unique and asdict(unique)),
     said(
         "object: how jobs of one key are one: `fields`, `until`, `window`, `debounce`, `at_most` and `conflict`, as "
         "`Unique` has them",

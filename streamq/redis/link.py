@@ -165,7 +165,8 @@ class Link:
             while sent.replies is None:
                 oldest = self._next_over(wire)
                 oldest.replies = await wire.take(oldest.count, timeout or self._timeout)
-                self._under_way.popleft()
+                if self._under_way and self._under_way[0] is oldest:  # else it was closed meanwhile
+                    self._under_way.popleft()
                 if wire.troubled:
                     await self._look_for_trouble(wire, oldest.replies)
         except Exception as error:

@@ -264,9 +264,8 @@ class PartitionStore:
         async with self._access.pool.links() as links:
             on = scripts.PARTITION_CHANGE.on(partitions=self._access.shared.partitions)
             said = await scripts.PARTITION_CHANGE.run(links.home, on, queue, before, its.written())
-            if (
-                said and its.phase == "closing"
-            ):  # a partition that is closed to a change nobody knows takes no job
+            # a partition that is closed to a change nobody knows takes no job
+            if said and its.phase == "closing":
                 await confirm(links.home)
         if said:
             self._access.partitions[queue] = its

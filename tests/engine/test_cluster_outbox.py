@@ -35,7 +35,7 @@ async def test_a_job_that_cannot_be_written_hurts_none_of_other_nodes_in_its_fli
             carrier = _Carrier(store, store.servers.of("a"), "memory", None)
 
             def put(queue: str, payload: Any) -> Any:
-                return carrier.put(Order((queue, False, False), [New("t", payload)], 10))
+                return carrier.put(Order((queue, False, False, None), [New("t", payload)], 10))
 
             first = asyncio.create_task(put("a", b"0"))  # connects, and those behind it fly together
             await asyncio.sleep(0)

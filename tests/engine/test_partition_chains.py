@@ -11,8 +11,10 @@ import pytest
 from streamq import App, Context, Limit, PartitionsChanging
 from streamq.model.places import home, partition, place_of
 
-from ..rig import until, working
+from ..rig import ON_ONE_SERVER, until, working
 from .parted import QUEUE
+
+pytestmark = ON_ONE_SERVER
 
 
 def homes(count: int) -> list[str]:
@@ -131,7 +133,10 @@ async def test_groups_keep_their_order_while_changes_follow_each_other(make_app:
 # -- schedules -----------------------------------------------------------------------------------------------------
 
 
-async def test_a_schedule_goes_where_its_group_goes_and_keeps_what_it_has_done(parted: App) -> None:
+async def test_a_schedule_goes_where_its_group_goes_and_keeps_what_it_has_done(
+    parted: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamq.duties.placer.EVERY", 0.2)
     queue = parted.queue(QUEUE)
     for n in range(8):
         await parted.schedules.put(f"s{n}", task="send", payload=n, every="1d", group=f"g{n}")
@@ -199,7 +204,10 @@ async def _completed(app: App) -> list[object]:
     return (await app.queue(QUEUE).jobs("completed")).items  # type: ignore[return-value]
 
 
-async def test_schedules_leave_partitions_that_are_too_many(parted: App) -> None:
+async def test_schedules_leave_partitions_that_are_too_many(
+    parted: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamq.duties.placer.EVERY", 0.2)
     for n in range(12):
         await parted.schedules.put(f"s{n}", task="send", payload=n, every="1d")
     jobs = [await parted.schedules.run(f"s{n}") for n in range(12)]

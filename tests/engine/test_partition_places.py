@@ -12,8 +12,10 @@ import pytest
 from streamq import App, Context, Limit, Unique
 from streamq.model.places import place_of
 
-from ..rig import until, working
+from ..rig import ON_ONE_SERVER, until, working
 from .parted import QUEUE
+
+pytestmark = ON_ONE_SERVER
 
 
 def places(jobs: Iterable[tuple[str, str]]) -> dict[str, set[str]]:

@@ -11,7 +11,10 @@ import pytest
 from streamq import App, Queue, QueueFull
 from streamq.model.places import partition
 
+from ..rig import ON_ONE_SERVER
 from .parted import QUEUE
+
+pytestmark = ON_ONE_SERVER
 
 ACTS: dict[str, Callable[[Queue], Awaitable[Any]]] = {
     "pause": lambda queue: queue.pause("why"),

@@ -14,6 +14,8 @@ from streamq.model.places import place_of
 from ..rig import ON_ONE_SERVER, until, working
 from .parted import QUEUE
 
+pytestmark = ON_ONE_SERVER
+
 GROUPS = 200
 
 
@@ -52,7 +54,6 @@ async def _are_done(app: App) -> bool:
     return (await app.queue(QUEUE).counts()).completed == GROUPS
 
 
-@ON_ONE_SERVER
 @pytest.mark.keeps_keys
 async def test_many_who_wait_for_a_change_cost_the_server_one_look_at_the_queue(
     make_app: Callable[..., App], client: redis.Redis

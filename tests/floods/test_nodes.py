@@ -28,7 +28,7 @@ BACK = NODE_TIMEOUT / 1000 + 3
 """Seconds within which the queues of a node that is lost must go on."""
 FROZEN = 5.0
 """Seconds after which a command is given up that is not answered, beside that."""
-SMALL = 0.25 if FAULTS == 1 else 0.0
+SMALL = 0.5 if FAULTS == 1 else 0.0
 """Seconds within which 99 of 100 jobs may start whatever it was before: of a few hundred that figure says little."""
 CUT = 1.0 if FAULTS == 1 else 2.0
 """Seconds for which a primary is cut off, and of the usual before a kill."""

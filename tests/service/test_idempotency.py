@@ -118,6 +118,17 @@ async def test_a_unique_key_in_the_body_goes_with_it(
         assert (status, other["id"], other["disposition"]) == (200, first[2]["id"], "existing")
 
 
+@pytest.mark.parametrize("unique", [{}, {"window": "30s"}, {"fields": ["left"], "until": "started"}, None])
+async def test_terms_of_uniqueness_in_the_body_are_part_of_what_is_asked(
+    settings: Callable[..., ServiceSettings], sums: App, start: Start, unique: object
+) -> None:
+    async with start(settings(), sums) as service:
+        first = await service.post(JOBS, {**BODY, "unique": unique}, **KEY)
+        again = await service.post(JOBS, {**BODY, "unique": unique}, **KEY)
+        other = await service.post(JOBS, {**BODY, "unique": {"window": "31s"}}, **KEY)
+    assert (first[0], again[::2], other[0]) == (201, first[::2], 422)
+
+
 async def test_a_process_that_died_between_the_job_and_its_answer_is_taken_over_and_adds_nothing(
     settings: Callable[..., ServiceSettings],
     sums: App,

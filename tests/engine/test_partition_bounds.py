@@ -9,8 +9,10 @@ import redis
 
 from streamq import App, JobNotFound, QueueFull, QueueNotEmpty
 
-from ..rig import until, working
+from ..rig import ON_ONE_SERVER, until, working
 from .parted import QUEUE
+
+pytestmark = ON_ONE_SERVER
 
 
 @pytest.mark.parametrize("by", ["group", "key"])

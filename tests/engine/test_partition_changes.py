@@ -26,6 +26,8 @@ from streamq.model.places import home, partition, place_of
 from ..rig import ON_ONE_SERVER, until, working
 from .parted import QUEUE, numbers
 
+pytestmark = ON_ONE_SERVER
+
 # -- how many ------------------------------------------------------------------------------------------------------
 
 
@@ -283,7 +285,6 @@ async def test_a_queue_is_removed_with_all_its_partitions(
     assert sum((await parted.queue(QUEUE).counts()).asdict().values()) == 0
 
 
-@ON_ONE_SERVER
 async def test_the_first_plain_job_costs_a_queue_without_partitions_no_command_more(
     app: App, client: redis.Redis
 ) -> None:

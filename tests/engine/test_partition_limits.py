@@ -13,7 +13,9 @@ import pytest
 
 from streamq import App, Context, Limit
 
-from ..rig import until, working
+from ..rig import ON_ONE_SERVER, until, working
+
+pytestmark = ON_ONE_SERVER
 
 QUEUE = "sms"
 

@@ -23,6 +23,8 @@ from streamq.store import operations
 from ..commands import Call, run_all
 from ..rig import ON_ONE_SERVER, until, working
 
+pytestmark = ON_ONE_SERVER
+
 QUEUE = "sms"
 FAILS: set[int] = set()
 
@@ -235,7 +237,6 @@ async def test_the_end_of_an_operation_is_logged_once_by_the_name_of_its_queue(
     assert said == [f"delete {operation.id} of sms is done"]
 
 
-@ON_ONE_SERVER
 @pytest.mark.keeps_keys
 async def test_commands_tell_the_numbers_and_the_name_of_the_queue(
     failed: App, tmp_path: Path, server_url: str, prefix: str

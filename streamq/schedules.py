@@ -23,7 +23,7 @@ from streamq.model.shown import as_given
 from streamq.noun_errors import ScheduleConflict, ScheduleNotFound, full
 from streamq.options import Option, line
 from streamq.scheduling import Payload, ScheduleOptions, made
-from streamq.store.schedules import AWAY, FULL, SAME, SKIPPED, STALE, Tick, queue_in
+from streamq.store.schedules import FULL, SAME, SKIPPED, STALE, Tick, queue_in
 from streamq.store.schedules import Schedules as Stored
 from streamq.task import Task
 
@@ -315,7 +315,7 @@ class Schedules:
                 )
             if ticked.said == FULL:
                 raise full(queue_of(of.queue), ticked.job)
-            if ticked.said in (STALE, AWAY):
+            if ticked.said == STALE:
                 return False
             known = self._tasks.get(of.task)
             parse = known.parse_result if known else None

@@ -23,7 +23,7 @@ from streamq.model.schedule import Plan
 from streamq.model.schedule_record import ScheduleRecord
 from streamq.program import Program
 from streamq.redis.links import Links
-from streamq.store.schedules import AWAY, FULL, STALE, Tick, Ticked
+from streamq.store.schedules import FULL, STALE, Tick, Ticked
 from streamq.store.store import Store
 
 log = logging.getLogger("streamq.ticker")
@@ -221,7 +221,7 @@ class Ticker(Punctual):
             raise
         ran = []
         for entry, tick, reply in zip(entries, ticks, replies, strict=True):
-            if isinstance(reply, StreamqError) or reply.said in (STALE, AWAY):
+            if isinstance(reply, StreamqError) or reply.said == STALE:
                 table.is_stale = True
             elif reply.said == FULL:
                 self._wait_for_room(queue, tick, reply.job)

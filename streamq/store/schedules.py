@@ -29,8 +29,10 @@ log = logging.getLogger("streamq.store")
 
 STALE: Final = "stale"
 """What a tick is answered when another has done it, or the schedule has changed."""
-AWAY: Final = "away"
-"""What a tick is answered when its group has another home by now: the schedule goes there, too."""
+_AWAY: Final = "away"
+"""What the script answers when the group of a tick has another home by now: the schedule goes there, too."""
+IN_TURN: Final = "schedule:"
+"""Before the name of a schedule in the key that its jobs have where they wait for each other."""
 SAME: Final = "same"
 """In the place of a next planned time: the one that it has stays."""
 SKIPPED: Final = "skipped"
@@ -57,7 +59,7 @@ class Tick(NamedTuple):
 
 
 class Ticked(NamedTuple):
-    """What became of a tick: ``ran``, ``skipped``, ``none``, ``stale``, ``away`` or ``full``."""
+    """What became of a tick: ``ran``, ``skipped``, ``none``, ``stale`` or ``full``."""
 
     said: str
     job: str
@@ -247,9 +249,10 @@ class Schedules:
             else Ticked(*[part.decode() for part in (*reply[1:], b"")][:2])
             for reply in replies
         ]
-        if any(isinstance(each, Ticked) and each.said == AWAY for each in ticked):
+        away = [isinstance(each, Ticked) and each.said == _AWAY for each in ticked]
+        if any(away):
             await self.follow(queue, its)
-        return ticked
+        return [Ticked(STALE, "") if gone else each for gone, each in zip(away, ticked, strict=True)]
 
     # -- queries --------------------------------------------------------------------------------------------
 
@@ -378,7 +381,7 @@ def _call(tick: Tick, queue: str, its: Partitions) -> tuple[Any, ...]:
     if tick.planned is not None:
         headers["planned"] = tick.planned
     if schedule.overlap == "queue":
-        headers["key"] = f"schedule:{schedule.name}"  # as the script takes it for them
+        headers["key"] = IN_TURN + schedule.name  # as the script takes it for them
     # the top bit of 48 set: as in the id of any job that is born parked
     sequence = secrets.randbits(47) | 1 << 47
     return (

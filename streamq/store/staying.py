@@ -15,6 +15,7 @@ from streamq.redis import scripts
 from streamq.redis.link import Link
 from streamq.redis.replies import pairs
 from streamq.store.access import Access
+from streamq.store.schedules import IN_TURN
 
 SCANNED: Final = 500
 """Jobs that one call looks at: about half a millisecond of the server's time."""
@@ -23,8 +24,6 @@ WALKS: Final = 3
 missed by a walk, and by no three unless it comes and goes each time."""
 EXAMPLES: Final = 5
 """How many of those that stay are told by name."""
-SCHEDULE: Final = "schedule:"
-"""Before the name of a schedule in the key that its jobs have in turn."""
 _SPECIAL: Final = re.compile(r"([\\*?\[\]])")
 
 
@@ -108,7 +107,7 @@ async def _living(access: Access, link: Link, name: str) -> AsyncIterator[set[st
         yield {anchor(text.decode("utf-8", "replace"), "") for text in said}
     async for rows in _scan(link, "HSCAN", keys.out):
         yield {anchor(text.decode("utf-8", "replace").partition("\n")[0], "") for text in rows[1::2]}
-    own = {SCHEDULE + name.decode("utf-8", "replace") for name in await link.call("HKEYS", keys.schedules)}
+    own = {IN_TURN + name.decode("utf-8", "replace") for name in await link.call("HKEYS", keys.schedules)}
     async for rows in _scan(link, "HSCAN", keys.unique):
         taken = {text.decode("utf-8", "replace") for text in rows[::2]}
         yield {_anchor_of_key(key) for key in taken - own}  # a schedule takes its key along
